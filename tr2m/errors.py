@@ -1,0 +1,5 @@
+"""The one exception that means "the user can fix this": scripts print it as a single message, without a traceback."""
+
+
+class UserError(ValueError):
+    """A mistake in a config, a path, a file or an argument. The message says what was got, what was expected and what to do."""

@@ -1,0 +1,95 @@
+"""What travels between the parts of TR2M.
+
+Letters, the same in every file: B batch, H W image size, h w feature-grid size, N = h * w tokens, D token width,
+T text tokens, C projected width. Height before width. Depth in metres everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One decoded frame at the size of its files."""
+
+    image: UInt8[np.ndarray, "H W 3"]
+    """RGB."""
+    depth: Float[np.ndarray, "H W"]
+    """Metres, 0 where there is no ground truth."""
+    relative_depth: Float[np.ndarray, "H W"] | None = None
+    """Inverse depth up to an unknown scale and shift, larger is nearer; None where a model has to estimate it."""
+
+
+@dataclass(frozen=True)
+class DepthSample:
+    """One frame ready for the model. In training `depth` has the size of `image`; in evaluation it keeps its own."""
+
+    image: Float[Tensor, "3 H W"]
+    """RGB in [0, 1]."""
+    depth: Float[Tensor, "Hd Wd"]
+    """Metres, 0 where not valid."""
+    valid: Bool[Tensor, "Hd Wd"]
+    caption: str
+    sample_id: str
+    relative_depth: Float[Tensor, "H W"] | None = None
+
+
+@dataclass(frozen=True)
+class DepthBatch:
+    """Samples of one data set, stacked."""
+
+    dataset: str
+    depth_range: tuple[float, float]
+    """Metres: the open interval in which this data set's ground truth counts."""
+    image: Float[Tensor, "B 3 H W"]
+    depth: Float[Tensor, "B Hd Wd"]
+    valid: Bool[Tensor, "B Hd Wd"]
+    captions: list[str]
+    sample_ids: list[str]
+    relative_depth: Float[Tensor, "B H W"] | None = None
+
+    def _map_tensors(self, function) -> Self:
+        return replace(
+            self,
+            **{f.name: function(v) for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor)},
+        )
+
+    def to(self, device) -> Self:
+        """The batch on `device`; the copy does not block when the batch is pinned."""
+        return self._map_tensors(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> Self:
+        return self._map_tensors(lambda tensor: tensor.pin_memory())
+
+
+@dataclass(frozen=True)
+class FrozenFeatures:
+    """What the frozen encoders say about a batch: computed once, shared by the model and the momentum branch."""
+
+    image_tokens: Float[Tensor, "B N D"]
+    grid: tuple[int, int]
+    """(h, w), h * w = N."""
+    text_tokens: Float[Tensor, "B T D_text"]
+    text_valid: Bool[Tensor, "B T"]
+    """False on the padding of a caption."""
+    relative_depth: Float[Tensor, "B H W"]
+
+
+@dataclass(frozen=True)
+class TR2MOutput:
+    """What TR2M predicts."""
+
+    fused_tokens: Float[Tensor, "B N D"]
+    grid: tuple[int, int]
+    scale_map: Float[Tensor, "B H W"]
+    """Per metre and per unit of relative depth, > 0."""
+    shift_map: Float[Tensor, "B H W"]
+    """Per metre, >= 0."""
+    metric_depth: Float[Tensor, "B H W"]
+    """Metres."""
