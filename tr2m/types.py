@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 
@@ -93,3 +93,16 @@ class TR2MOutput:
     """Per metre, >= 0."""
     metric_depth: Float[Tensor, "B H W"]
     """Metres."""
+
+
+@dataclass(frozen=True)
+class ContrastFeatures:
+    """What the contrast compares: each query with the keys of its own image and of a partner image."""
+
+    queries: Float[Tensor, "B C h w"]
+    keys: Float[Tensor, "B C h w"]
+    """Without gradient."""
+    partner: Int[Tensor, " B"] | None
+    """For each image the index of another one in the batch; None in a batch of one."""
+    stride: int
+    """Tokens per side of one cell."""

@@ -17,11 +17,12 @@ Tensors = tuple[Float[Tensor, "3 H W"], Float[Tensor, "Hd Wd"], Float[Tensor, "H
 def training_tensors(frame: Frame, size: tuple[int, int]) -> Tensors:
     """Image in [0, 1], depth in metres and relative depth, all at `size` (height, width).
 
-    Depth is resized by nearest neighbour: sparse lidar points keep their values and holes stay holes.
+    Depth is resized by nearest neighbour: sparse lidar points keep their values and holes stay holes. "Exact": the
+    plain variant rounds towards the upper left, which shifts depth against the image by half a pixel or so.
     """
     image, depth, relative_depth = evaluation_tensors(frame, size)
-    resized = F.resize(tv_tensors.Mask(depth[None]), list(size), InterpolationMode.NEAREST)
-    return image, resized.as_subclass(Tensor)[0], relative_depth
+    resized = F.resize(depth[None], list(size), InterpolationMode.NEAREST_EXACT)
+    return image, resized[0], relative_depth
 
 
 def evaluation_tensors(frame: Frame, size: tuple[int, int]) -> Tensors:

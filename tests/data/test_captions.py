@@ -1,0 +1,47 @@
+import pytest
+
+from tr2m.data.captions import CaptionFiles
+from tr2m.errors import UserError
+
+SAMPLE_ID = "2011_09_26/2011_09_26_drive_0001_sync/image_02/data/0000000005"
+
+
+@pytest.fixture
+def caption_file(tmp_path):
+    path = tmp_path / "train" / f"{SAMPLE_ID}.txt"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(f"Sentence {n}. \n" for n in range(15)))
+    return path
+
+
+def test_lines_in_order_and_stripped(tmp_path, caption_file):
+    assert CaptionFiles(tmp_path).lines("train", SAMPLE_ID) == [f"Sentence {n}." for n in range(15)]
+
+
+def test_blank_lines_do_not_count_and_other_separators_do_not_split(tmp_path, caption_file):
+    caption_file.write_text("One\u2028still one.\r\n\n  \nA caf\u00e9.", encoding="utf-8")
+    assert CaptionFiles(str(tmp_path), lines_per_file=2).lines("train", SAMPLE_ID) == ["One\u2028still one.", "A café."]
+
+
+@pytest.mark.parametrize("count", [0, 14, 16])
+def test_another_number_of_lines_is_refused(tmp_path, caption_file, count):
+    caption_file.write_text("A room.\n" * count)
+    with pytest.raises(UserError, match=rf"{caption_file}: got {count} non-empty lines, expected 15"):
+        CaptionFiles(tmp_path).lines("train", SAMPLE_ID)
+
+
+def test_missing_files_name_the_path_and_the_variable(tmp_path, caption_file):
+    with pytest.raises(UserError, match=rf"{tmp_path}/test/{SAMPLE_ID}.txt. Set TR2M_CAPTIONS .*docs/datasets.md"):
+        CaptionFiles(tmp_path).lines("test", SAMPLE_ID)
+    with pytest.raises(UserError, match=rf"no folder of captions {tmp_path}/none. Set TR2M_CAPTIONS"):
+        CaptionFiles(tmp_path / "none")
+
+
+def test_no_text_is_refused(tmp_path, caption_file):
+    caption_file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match=rf"{caption_file}: expected a UTF-8 text file"):
+        CaptionFiles(tmp_path).lines("train", SAMPLE_ID)
+
+
+def test_description_says_which_captions(tmp_path):
+    assert CaptionFiles(tmp_path).description == "rsa-layout text files, line 1"

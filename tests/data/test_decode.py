@@ -1,0 +1,118 @@
+import cv2
+import numpy as np
+import pytest
+
+from tr2m.data.decode import read_depth_png, read_image_and_depth, read_rgb
+from tr2m.errors import UserError
+
+RNG = np.random.default_rng(0)
+COLOURS = RNG.integers(0, 256, (48, 64, 3), dtype=np.uint8)
+# MATLAB and phones write an orientation like this one: turn a quarter to the right.
+EXIF = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+
+
+def encoded(extension: str, array: np.ndarray, *options: int) -> bytes:
+    return cv2.imencode(extension, array, options)[1].tobytes()
+
+
+def with_segment(jpeg: bytes, content: bytes) -> bytes:
+    return jpeg[:2] + b"\xff\xe1" + (len(content) + 2).to_bytes(2) + content + jpeg[2:]
+
+
+JPEGS = {
+    "baseline": encoded(".jpg", COLOURS),
+    "progressive": encoded(".jpg", COLOURS, cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
+    "restarts": encoded(".jpg", COLOURS, cv2.IMWRITE_JPEG_RST_INTERVAL, 2),
+    "thumbnail": with_segment(encoded(".jpg", COLOURS), b"MPF\0" + encoded(".jpg", COLOURS[:8, :8])),
+}
+PNG = encoded(".png", COLOURS)
+
+
+def test_rgb_has_red_first(tmp_path):
+    (tmp_path / "a.png").write_bytes(PNG)
+    np.testing.assert_array_equal(read_rgb(tmp_path / "a.png"), COLOURS[..., ::-1])
+
+
+def test_rgb_of_other_kinds_is_three_channels_of_eight_bits(tmp_path):
+    grey = RNG.integers(0, 256, (4, 5), dtype=np.uint8)
+    deep = RNG.integers(0, 65536, (4, 5, 4), dtype=np.uint16)
+    (tmp_path / "grey.png").write_bytes(encoded(".png", grey))
+    (tmp_path / "deep.png").write_bytes(encoded(".png", deep))
+    np.testing.assert_array_equal(read_rgb(tmp_path / "grey.png"), np.repeat(grey[..., None], 3, -1))
+    np.testing.assert_array_equal(read_rgb(tmp_path / "deep.png"), deep[..., 2::-1] >> 8)
+
+
+def test_rgb_is_turned_upright(tmp_path):
+    flat = np.zeros((16, 32, 3), np.uint8)
+    flat[:, :16, 2] = 255
+    (tmp_path / "a.jpg").write_bytes(with_segment(encoded(".jpg", flat), EXIF))
+    image = read_rgb(tmp_path / "a.jpg")
+    assert image.shape == (32, 16, 3)
+    assert image[4, 8, 0] > 250
+    assert image[28, 8, 0] < 5
+
+
+@pytest.mark.parametrize("data", [*JPEGS.values(), PNG], ids=[*JPEGS, "png"])
+def test_bytes_after_the_end_are_tolerated_and_a_cut_anywhere_is_not(tmp_path, data):
+    path = tmp_path / "image"
+    path.write_bytes(data + b"\0\xff\xd8 more")
+    assert read_rgb(path).shape == COLOURS.shape
+    for length in [*range(8, len(data), len(data) // 23), len(data) - 1]:
+        path.write_bytes(data[:length])
+        with pytest.raises(UserError, match=rf"{path}: truncated: got {length} bytes"):
+            read_rgb(path)
+
+
+def test_depth_is_metres_and_zero_stays_zero(tmp_path):
+    raw = np.array([[0, 1, 256], [1000, 21734, 65535]], np.uint16)
+    (tmp_path / "d.png").write_bytes(encoded(".png", raw))
+    kitti = read_depth_png(tmp_path / "d.png", 256.0)
+    assert kitti.dtype == np.float32
+    np.testing.assert_array_equal(kitti, [[0, 0.00390625, 1], [3.90625, 84.8984375, 255.99609375]])
+    np.testing.assert_allclose(read_depth_png(tmp_path / "d.png", 1000.0)[1], [1, 21.734, 65.535], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("data", "got"),
+    [
+        (encoded(".png", COLOURS[..., 0]), r"1 channel\(s\) of uint8"),
+        (encoded(".png", COLOURS.astype(np.uint16)), r"3 channel\(s\) of uint16"),
+        (JPEGS["baseline"], r"3 channel\(s\) of uint8"),
+    ],
+    ids=["8 bits", "colour", "jpeg"],
+)
+def test_depth_of_another_kind_is_refused(tmp_path, data, got):
+    path = tmp_path / "d.png"
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=rf"{path}: got .*{got}, expected .* one channel of uint16"):
+        read_depth_png(path, 1000.0)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "got 0 bytes"),
+        (b"<html>quota exceeded</html>", "start with b'<html>qu', expected a JPEG or PNG"),
+        (PNG[:1000] + bytes([PNG[1000] ^ 255]) + PNG[1001:], "damaged"),
+    ],
+    ids=["empty", "web page", "flipped bits"],
+)
+def test_no_image_is_refused(tmp_path, data, message):
+    path = tmp_path / "a.png"
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=rf"{path}: .*{message}"):
+        read_rgb(path)
+
+
+def test_missing_file_and_folder_in_its_place(tmp_path):
+    with pytest.raises(UserError, match=rf"no file {tmp_path}/a.png: expected .*docs/datasets.md"):
+        read_rgb(tmp_path / "a.png")
+    with pytest.raises(UserError, match=rf"{tmp_path}: cannot be read \(Is a directory\)"):
+        read_depth_png(tmp_path, 1000.0)
+
+
+def test_image_and_depth_of_different_sizes_are_refused(tmp_path):
+    (tmp_path / "a.png").write_bytes(PNG)
+    (tmp_path / "d.png").write_bytes(encoded(".png", np.ones((64, 48), np.uint16)))
+    with pytest.raises(UserError, match=r"d.png: got depth of 64x48 .* expected 48x64 .*a.png"):
+        read_image_and_depth(tmp_path / "a.png", tmp_path / "d.png", 1000.0)

@@ -1,0 +1,142 @@
+import gzip
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tr2m.data.splits import load_split
+from tr2m.errors import UserError
+
+LISTS = Path(__file__).parents[2] / "data_splits"
+COUNTS = {
+    ("nyuv2", "train"): (284, 24231),
+    ("nyuv2", "test"): (16, 654),
+    ("kitti", "train"): (33, 23158),
+    ("kitti", "test"): (28, 652),
+    ("kitti", "test_without_ground_truth"): (22, 45),
+    ("samples_nyuv2", "train"): (2, 6),
+    ("samples_nyuv2", "test"): (1, 1),
+    ("samples_kitti", "train"): (1, 3),
+    ("samples_kitti", "test"): (1, 7),
+}
+
+
+def written(tmp_path: Path, members: str, groups: int = 1, frames: int = 1) -> Path:
+    path = tmp_path / "list.yaml"
+    path.write_text(f"test:\n  groups: {groups}\n  frames: {frames}\n  members: {{{members}}}\n")
+    return path
+
+
+@pytest.mark.parametrize(("name", "split"), COUNTS)
+def test_counts(name, split):
+    frames = load_split(LISTS / f"{name}.yaml", split)
+    assert (len({group for group, _ in frames}), len(set(frames))) == COUNTS[name, split]
+    assert len(frames) == len(set(frames))
+
+
+def test_kitti_trains_and_tests_on_different_drives():
+    train, test, unscored = (
+        set(load_split(LISTS / "kitti.yaml", split)) for split in ("train", "test", "test_without_ground_truth")
+    )
+    drives = {drive for drive, _ in train}
+    assert not drives & {drive for drive, _ in test | unscored}
+    assert not test & unscored
+    assert len(test | unscored) == 697
+    assert {drive for drive, _ in unscored} <= {drive for drive, _ in test}
+
+
+def test_nyuv2_trains_on_captures_and_tests_on_labelled_frames():
+    # Test frames go by scene type ("bathroom"), training ones by capture ("bathroom_0001"): no name says that the two
+    # share a scene or that they do not. What can be judged here: no folder is in both, and the indices fit the file.
+    train, test = (load_split(LISTS / "nyuv2.yaml", split) for split in ("train", "test"))
+    assert all(re.fullmatch(r"[a-z_]+_\d+[a-z]?", scene) for scene, _ in train)
+    assert all(re.fullmatch(r"[a-z_]+", scene_type) for scene_type, _ in test)
+    numbers = [number for _, number in test]
+    assert len(set(numbers)) == 654
+    assert max(numbers) < 1449
+
+
+@pytest.mark.parametrize(
+    ("terms", "numbers"),
+    [
+        ("7", [7]),
+        ("0-3", [0, 1, 2, 3]),
+        ("1-10/3", [1, 4, 7, 10]),
+        ("1-7/3, 2, 5-6 ,100", [1, 2, 4, 5, 6, 7, 100]),
+        ("10-30/20", [10, 30]),
+    ],
+)
+def test_terms(tmp_path, terms, numbers):
+    file = written(tmp_path, f'a_0001: "{terms}"', frames=len(numbers))
+    assert load_split(file, "test") == [("a_0001", number) for number in numbers]
+
+
+def test_groups_keep_their_order_and_numbers_ascend(tmp_path):
+    file = written(tmp_path, 'b: "9, 2", a: "1"', groups=2, frames=3)
+    assert load_split(str(file), "test") == [("b", 2), ("b", 9), ("a", 1)]
+
+
+@pytest.mark.parametrize(
+    ("terms", "message"),
+    [
+        ("1;2", "got '1;2', expected a term like"),
+        ("", "got '', expected a term like"),
+        ("-3", "got '-3', expected a term like"),
+        ("5-3", "got '5-3', expected a range that rises"),
+        ("1-9/3", "got '1-9/3', expected a range that rises and ends on one of its steps"),
+        ("1-9/0", "got '1-9/0', expected a range"),
+        ("1-4, 3", r"expected every frame once, got \[3\]"),
+    ],
+)
+def test_malformed_terms_are_refused(tmp_path, terms, message):
+    with pytest.raises(UserError, match=f"list.yaml: test: a: {message}"):
+        load_split(written(tmp_path, f'a: "{terms}"'), "test")
+
+
+@pytest.mark.parametrize(("groups", "frames"), [(1, 4), (1, 2), (2, 3)])
+def test_wrong_counts_are_refused(tmp_path, groups, frames):
+    message = f"expected {groups} groups with {frames} frames, .* found 1 groups with 3 frames"
+    with pytest.raises(UserError, match=message):
+        load_split(written(tmp_path, 'a: "1-3"', groups, frames), "test")
+
+
+def test_other_files_are_refused(tmp_path):
+    with pytest.raises(UserError, match=r"no split file .*nowhere.yaml"):
+        load_split(tmp_path / "nowhere.yaml", "test")
+    with pytest.raises(UserError, match="got split 'val', expected one that the file has: test"):
+        load_split(written(tmp_path, 'a: "1"'), "val")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("test: {groups: [")
+    with pytest.raises(UserError, match="expected YAML"):
+        load_split(broken, "test")
+    broken.write_text("test: {frames: 1}")
+    with pytest.raises(UserError, match="must have `groups`, `frames` and `members`"):
+        load_split(broken, "test")
+
+
+@pytest.mark.skipif("TR2M_SPLIT_LISTS" not in os.environ, reason="TR2M_SPLIT_LISTS names no folder of customary lists")
+@pytest.mark.parametrize(
+    ("name", "split", "customary", "pattern"),
+    [
+        (
+            "nyuv2",
+            "train",
+            "nyudepthv2_train_files_with_gt.txt",
+            r"^/?([^/ ]+)/rgb_(\d+)\.jpg /?\1/sync_depth_\2\.png ",
+        ),
+        ("nyuv2", "test", "nyudepthv2_test_files_with_gt.txt", r"^/?([^/ ]+)/rgb_(\d+)\.jpg /?\1/sync_depth_\2\.png "),
+        ("kitti", "train", "eigen_train_files_with_gt.txt", r"(\w+)_sync/image_02/data/(\d+)\.png \1_sync/.*/\2\.png "),
+        ("kitti", "test", "eigen_test_files_with_gt.txt", r"(\w+)_sync/image_02/data/(\d+)\.png \1_sync/.*/\2\.png "),
+    ],
+)
+def test_same_frames_as_the_customary_lists(name, split, customary, pattern):
+    path = Path(os.environ["TR2M_SPLIT_LISTS"]) / customary
+    text = path.read_text() if path.exists() else gzip.decompress(Path(f"{path}.gz").read_bytes()).decode()
+    # Some copies of the KITTI test list keep the frames without ground truth, with "None" for the depth file.
+    lines = [line for line in text.splitlines() if " None " not in line]
+    matches = [re.search(pattern, line) for line in lines]
+    assert None not in matches
+    theirs = {(match[1], int(match[2])) for match in matches}
+    assert len(theirs) == len(lines)
+    assert set(load_split(LISTS / f"{name}.yaml", split)) == theirs

@@ -1,0 +1,112 @@
+"""The only place that opens an image or a depth file of a data set."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from tr2m.errors import UserError
+from tr2m.types import Frame
+
+_JPEG_START = b"\xff\xd8\xff"
+_JPEG_END = 0xD9
+# Zero-stuffed bytes and restart markers belong to the compressed data.
+_JPEG_MARKER = re.compile(rb"\xff+([\x02-\xcf\xd8-\xfe])")
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+
+
+def read_rgb(path: Path) -> UInt8[np.ndarray, "H W 3"]:
+    """The RGB image in a JPEG or PNG file, 8 bits a channel, turned upright where its EXIF data say so.
+
+    A grey image becomes three equal channels, alpha is dropped, and 16-bit files keep the high byte.
+    Raises UserError if the file is missing, truncated or no image.
+    """
+    return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def read_depth_png(path: Path, units_per_metre: float) -> Float[np.ndarray, "H W"]:
+    """Depth in metres, float32, 0 where the file has no measurement.
+
+    Raises UserError if the file is missing, truncated, or not a PNG of one 16-bit channel.
+    """
+    raw = _decode(path, cv2.IMREAD_UNCHANGED)
+    if raw.dtype != np.uint16 or raw.ndim != 2:
+        channels = 1 if raw.ndim == 2 else raw.shape[2]
+        raise UserError(
+            f"{path}: got a file of {channels} channel(s) of {raw.dtype}, expected depth as one channel of uint16. "
+            "Check that this is the depth file as it was published, not a preview or a copy saved with 8 bits."
+        )
+    return raw.astype(np.float32) / np.float32(units_per_metre)
+
+
+def read_image_and_depth(image_path: Path, depth_path: Path, units_per_metre: float) -> Frame:
+    """A frame out of an RGB file and a 16-bit depth PNG. Raises UserError also if their sizes differ."""
+    image = read_rgb(image_path)
+    depth = read_depth_png(depth_path, units_per_metre)
+    if image.shape[:2] != depth.shape:
+        raise UserError(
+            f"{depth_path}: got depth of {_size(depth)}, expected {_size(image)}, the size of its image {image_path}. "
+            "Unpack both again, from the same release."
+        )
+    return Frame(image, depth)
+
+
+def _decode(path: Path, flags: int) -> np.ndarray:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(
+            f"no file {path}: expected a JPEG or PNG there. Compare the folder with docs/datasets.md."
+        ) from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}), expected a JPEG or PNG file.") from error
+    if data.startswith(_JPEG_START):
+        complete = _jpeg_is_complete(data)
+    elif data.startswith(_PNG_START):
+        complete = _png_is_complete(data)
+    else:
+        raise UserError(f"{path}: got {len(data)} bytes that start with {data[:8]!r}, expected a JPEG or PNG file.")
+    # Some versions of OpenCV decode what there is of a truncated JPEG and fill up with grey.
+    if not complete:
+        raise UserError(
+            f"{path}: truncated: got {len(data)} bytes, expected an end marker. Copy or unpack the file again."
+        )
+    try:
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        decoded = None
+    if decoded is None:
+        raise UserError(
+            f"{path}: damaged: got {len(data)} bytes that OpenCV cannot decode, expected a JPEG or PNG file. "
+            "Copy or unpack the file again."
+        )
+    return decoded
+
+
+def _jpeg_is_complete(data: bytes) -> bool:
+    """Whether the segments and scans lead to the end marker. Thumbnails inside segments have their own: skipped."""
+    position = 2
+    while marker := _JPEG_MARKER.search(data, position):
+        if marker[1][0] == _JPEG_END:
+            return True
+        length = int.from_bytes(data[marker.end() : marker.end() + 2])
+        position = marker.end() + length
+    return False
+
+
+def _png_is_complete(data: bytes) -> bool:
+    """Whether the chunks (length, name, content, checksum) lead to the closing one."""
+    position = len(_PNG_START)
+    while position + 12 <= len(data):
+        if data[position + 4 : position + 8] == b"IEND":
+            return True
+        position += 12 + int.from_bytes(data[position : position + 4])
+    return False
+
+
+def _size(array: np.ndarray) -> str:
+    return f"{array.shape[0]}x{array.shape[1]} (height x width)"

@@ -1,0 +1,72 @@
+"""How one data set is scored, in one object that every result carries along."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from tr2m.data.eval_regions import Region
+from tr2m.ops.metrics import depth_metrics
+
+# An image with fewer scored pixels is skipped and counted: a handful of pixels is no measurement.
+MIN_PIXELS = 10
+# Floor of predictions, in the unit of the report, where a range starts at 0: log(0) is no error measure.
+PREDICTION_FLOOR = 1e-3
+UNITS_PER_METRE = {"m": 1.0, "mm": 1000.0}
+
+
+class Protocol:
+    """Range, region, resize rule and unit of one data set's evaluation.
+
+    Args:
+        name: "paper" for what published rows use; results of different protocols never share a table.
+        unit: what this data set is reported in: `min_depth`, `max_depth`, `sq_rel`, `rmse`.
+        min_depth, max_depth: ground truth counts strictly between them, predictions are clamped to them.
+        region: which pixels of the frame count.
+    """
+
+    def __init__(self, name: str, unit: Literal["m", "mm"], min_depth: float, max_depth: float, region: Region) -> None:
+        self.name = name
+        self.unit = unit
+        self.min_depth, self.max_depth = min_depth, max_depth
+        self.region = region
+
+    def scored(self, depth: Float[Tensor, "H W"], valid: Bool[Tensor, "H W"]) -> Bool[Tensor, "H W"]:
+        """The pixels of a depth map in metres that count: valid, strictly inside the range, inside the region."""
+        depth = depth * UNITS_PER_METRE[self.unit]
+        inside = (depth > self.min_depth) & (depth < self.max_depth)
+        return valid & inside & self.region.mask(*depth.shape).to(depth.device)
+
+    def score(
+        self, prediction: Float[Tensor, "h w"], depth: Float[Tensor, "H W"], valid: Bool[Tensor, "H W"]
+    ) -> dict[str, float] | None:
+        """Metrics of one image (both maps in metres), or None if fewer than MIN_PIXELS pixels count."""
+        scored = self.scored(depth, valid)
+        if int(scored.sum()) < MIN_PIXELS:
+            return None
+        prediction = resize_to(prediction, (depth.shape[0], depth.shape[1])) * UNITS_PER_METRE[self.unit]
+        low = max(self.min_depth, PREDICTION_FLOOR)
+        prediction = prediction.nan_to_num(nan=low, posinf=self.max_depth).clamp(low, self.max_depth)
+        return depth_metrics(prediction[scored], depth[scored] * UNITS_PER_METRE[self.unit])
+
+    def describe(self) -> dict[str, Any]:
+        """For result files: what must be equal before two results may be compared."""
+        return {
+            "name": self.name,
+            "range": [self.min_depth, self.max_depth],
+            "crop": self.region.describe(),
+            "resize": "prediction to ground-truth size, bilinear, align_corners=True",
+            "flip_tta": False,
+            "averaging": "mean over the valid pixels of an image, then mean over images",
+            "min_pixels": MIN_PIXELS,
+        }
+
+
+def resize_to(prediction: Float[Tensor, "h w"], size: tuple[int, int]) -> Float[Tensor, "H W"]:
+    """A map at another size, as the field's evaluations do it: bilinear, align_corners=True."""
+    if tuple(prediction.shape) == size:
+        return prediction
+    return F.interpolate(prediction[None, None], size, mode="bilinear", align_corners=True)[0, 0]

@@ -1,0 +1,49 @@
+"""Results on disk and on the screen."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tr2m.evaluation.evaluator import Evaluation
+
+COLUMNS = ("delta1", "delta2", "delta3", "abs_rel", "log10", "rmse_log", "rmse")
+
+
+def save_evaluation(evaluation: Evaluation, folder: Path, name: str, extra: Mapping[str, Any]) -> Path:
+    """Write `<folder>/<name>.json` (the result, with `extra` keys) and `<name>.csv` (one row per image)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps({**evaluation.result, **extra}, indent=2) + "\n")
+    with path.with_suffix(".csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(evaluation.rows[0]))
+        writer.writeheader()
+        writer.writerows(evaluation.rows)
+    return path
+
+
+def format_table(rows: Sequence[tuple[str, Mapping[str, Any]]], first: str = "method") -> str:
+    """A plain-text table of results: one row per (label, result), the columns of the paper's Tables 1 and 2."""
+    lines = [[first, *COLUMNS, "unit", "images"]]
+    for label, result in rows:
+        cells = [f"{result['metrics'][name]:.3f}" for name in COLUMNS]
+        lines.append([label, *cells, result["unit"], str(result["n_images"])])
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join([line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:], strict=True))])
+        for line in lines
+    )
+
+
+def format_protocol(result: Mapping[str, Any]) -> str:
+    """One line that says how a result was measured."""
+    protocol = result["protocol"]
+    low, high = protocol["range"]
+    return (
+        f"{result['dataset']}: protocol {protocol['name']!r}, {protocol['split']} split, {result['n_images']} images "
+        f"({result['n_skipped']} skipped), {low:g} < depth < {high:g} {result['unit']}, region {protocol['crop']}, "
+        f"alignment {protocol['alignment']}, captions {protocol['caption_source']}"
+    )

@@ -1,0 +1,27 @@
+"""A checkpoint file to a model that can be called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from tr2m.build import build
+from tr2m.models.tr2m import TR2M
+from tr2m.training.checkpoint import check_fingerprints, load_checkpoint, load_weights
+
+
+def load_model(checkpoint: str | Path, device: torch.device | str = "cpu") -> TR2M:
+    """The trained model of a checkpoint, in eval mode.
+
+    The frozen encoders come from $TR2M_WEIGHTS, the hub cache or the hub, and are compared with those it was trained on. The
+    model's config is read from the checkpoint as plain data and may only name this project's classes.
+
+    Raises:
+        UserError: no such file, not a checkpoint, or encoders that are missing or not the ones it was trained on.
+    """
+    state = load_checkpoint(checkpoint)
+    model = build(state["config"]["model"])
+    check_fingerprints(state["fingerprints"], model.fingerprints())
+    load_weights(model, state["model"], str(checkpoint))
+    return model.to(device).eval()

@@ -1,0 +1,58 @@
+"""The sum of all training objectives (Eq. 9)."""
+
+from __future__ import annotations
+
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from tr2m.losses.contrast import ScaleOrientedContrast
+from tr2m.losses.pseudo_depth import PseudoDepthLoss
+from tr2m.losses.silog import SILogLoss, mean_over_images
+from tr2m.losses.smoothness import EdgeAwareSmoothness
+from tr2m.ops.depth_classes import cell_depth, depth_classes, depth_extent
+from tr2m.types import ContrastFeatures, DepthBatch, TR2MOutput
+
+
+TERMS = ("silog", "pseudo", "contrast", "smoothness")
+
+
+class Objective(nn.Module):
+    """total = sum of weight * term over silog, pseudo, contrast, smoothness                                (Eq. 9)"""
+
+    def __init__(
+        self,
+        silog: SILogLoss,
+        pseudo: PseudoDepthLoss,
+        contrast: ScaleOrientedContrast,
+        smoothness: EdgeAwareSmoothness,
+        weights: dict[str, float],
+    ) -> None:
+        super().__init__()
+        if set(weights) != set(TERMS):
+            raise ValueError(f"objective weights name {sorted(weights)}, expected {sorted(TERMS)}")
+        self.silog, self.pseudo, self.contrast, self.smoothness = silog, pseudo, contrast, smoothness
+        self.weights = weights
+
+    def forward(
+        self,
+        output: TR2MOutput,
+        contrast: ContrastFeatures,
+        relative_depth: Float[Tensor, "B H W"],
+        batch: DepthBatch,
+    ) -> dict[str, Tensor]:
+        """The four terms, their weighted `total`, and `pseudo_gate`, the share of images whose pseudo depth was used."""
+        metric_depth, depth, valid = output.metric_depth, batch.depth, batch.valid
+        pseudo, gate = self.pseudo(metric_depth, relative_depth, depth, valid, batch.depth_range)
+        # A cell of the projected features covers this many pixels a side.
+        cell = batch.image.shape[-2] // output.grid[0] * contrast.stride
+        labels = depth_classes(*cell_depth(depth, valid, cell), *depth_extent(depth, valid), self.contrast.classes)
+        terms = {
+            "silog": mean_over_images(self.silog(metric_depth, depth, valid), valid),
+            "pseudo": pseudo,
+            "contrast": self.contrast(contrast.queries, contrast.keys, labels, contrast.partner),
+            "smoothness": self.smoothness(output.scale_map, batch.image)
+            + self.smoothness(output.shift_map, batch.image),
+        }
+        total = sum(self.weights[name] * value for name, value in terms.items())
+        return {**terms, "total": total, "pseudo_gate": gate}

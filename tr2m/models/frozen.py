@@ -1,0 +1,52 @@
+"""Pretrained networks that TR2M reads and never trains."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+
+class FrozenModule(nn.Module):
+    """Holds a network whose weights no optimiser sees and no checkpoint carries.
+
+    The weights become non-persistent buffers: they move with `.to(device)`, but are neither parameters nor part of the
+    state dict. The network stays in eval mode whatever `.train()` is called on around it.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.num_weights = sum(parameter.numel() for parameter in network.parameters())
+        for module in network.modules():
+            for name, parameter in list(module.named_parameters(recurse=False)):
+                delattr(module, name)
+                module.register_buffer(name, parameter.detach(), persistent=False)
+        self.network = network
+        self._fingerprint: str | None = None
+        self.train(False)
+
+    def train(self, mode: bool = True) -> Self:
+        return super().train(False)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all weights and buffers: a checkpoint stores it, loading compares it."""
+        if self._fingerprint is None:
+            digest = hashlib.sha256()
+            for name, tensor in self._named_tensors():
+                digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+                digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy())
+            self._fingerprint = digest.hexdigest()
+        return self._fingerprint
+
+    def _named_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        return iter(sorted(self.network.named_buffers(), key=lambda pair: pair[0]))
+
+
+def build_with_seed(make: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """`make()` with random weights that depend on `seed` alone: random encoders must come back the same in eval.py."""
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(seed)
+        return make()

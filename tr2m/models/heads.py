@@ -1,0 +1,65 @@
+"""From fused tokens to one positive map: scale or shift."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class DPTHead(nn.Module):
+    """One 1x1 convolution, two 2x transposed convolutions, one convolution to one channel, exp            (A.3.1)
+
+    Args:
+        width: token width D.
+        max_logit: logits are clamped to [-max_logit, max_logit] before exp; log(1000 / metre) = 6.9 must fit.
+    """
+
+    def __init__(self, width: int, max_logit: float) -> None:
+        super().__init__()
+        self.project = nn.Conv2d(width, width, kernel_size=1)
+        self.upsample1 = nn.ConvTranspose2d(width, width, kernel_size=2, stride=2)
+        self.upsample2 = nn.ConvTranspose2d(width, width, kernel_size=2, stride=2)
+        self.to_logit = nn.Conv2d(width, 1, kernel_size=1)
+        self.max_logit = max_logit
+
+    def forward(
+        self, tokens: Float[Tensor, "B N D"], grid: tuple[int, int], size: tuple[int, int]
+    ) -> Float[Tensor, "B H W"]:
+        """The map at `size` (H, W). Logits, not the map, are interpolated: the map stays positive and its edges geometric."""
+        features = tokens.transpose(1, 2).unflatten(2, grid)
+        features = F.relu(self.upsample1(self.project(features)))
+        features = F.relu(self.upsample2(features))
+        logits = F.interpolate(self.to_logit(features), size, mode="bilinear", align_corners=False)[:, 0]
+        return logits.clamp(-self.max_logit, self.max_logit).exp()
+
+
+class FactorHead(nn.Module):
+    """One factor for the whole image, from the mean token (Table 4, row 1: rescaling without maps)."""
+
+    def __init__(self, width: int, max_logit: float) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(width, width)
+        self.to_logit = nn.Linear(width, 1)
+        self.max_logit = max_logit
+
+    def forward(
+        self, tokens: Float[Tensor, "B N D"], grid: tuple[int, int], size: tuple[int, int]
+    ) -> Float[Tensor, "B H W"]:
+        logit = self.to_logit(F.relu(self.hidden(tokens.mean(dim=1))))
+        factor = logit.clamp(-self.max_logit, self.max_logit).exp()
+        return factor[:, :, None].expand(-1, *size)
+
+
+class ConstantHead(nn.Module):
+    """The same value everywhere, nothing learned (Table 11: shift map 0 = scale only, scale map 1 = shift only)."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(
+        self, tokens: Float[Tensor, "B N D"], grid: tuple[int, int], size: tuple[int, int]
+    ) -> Float[Tensor, "B H W"]:
+        return torch.full((len(tokens), *size), self.value, device=tokens.device)

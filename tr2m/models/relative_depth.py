@@ -1,0 +1,85 @@
+"""Frozen models of relative depth: inverse depth up to an unknown scale and shift, larger is nearer."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForDepthEstimation
+
+from tr2m.errors import UserError
+from tr2m.models.frozen import FrozenModule, build_with_seed
+from tr2m.models.resize_rule import ResizeRule
+from tr2m.models.weights import find_weights
+
+
+class RelativeDepthModel(FrozenModule):
+    """A depth model of transformers: Depth Anything, DPT, MiDaS.
+
+    Args:
+        repo_id: hub repository of the weights.
+        architecture: `model_type` and what differs from its defaults in transformers.
+        resize: which size the model wants its image in.
+        mean, std: per channel, of RGB in [0, 1].
+        pretrained: load the weights of `repo_id`; False gives random ones that depend on `seed` alone.
+
+    Raises:
+        UserError: the weights cannot be found or do not fit the architecture.
+    """
+
+    def __init__(
+        self,
+        repo_id: str,
+        architecture: dict,
+        resize: ResizeRule,
+        mean: list[float],
+        std: list[float],
+        pretrained: bool,
+        seed: int,
+    ) -> None:
+        config = AutoConfig.for_model(**architecture)
+        if pretrained:
+            network = load_depth_model(repo_id, config)
+        else:
+            network = build_with_seed(lambda: AutoModelForDepthEstimation.from_config(config), seed)
+        super().__init__(network)
+        self.resize = resize
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+
+    def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B H W"]:
+        """Relative depth of RGB in [0, 1], raw as the model gives it, at the size of the image."""
+        size = image.shape[-2:]
+        resized = F.interpolate(image, self.resize(*size), mode="bicubic", align_corners=False, antialias=True)
+        pixel_values = (resized.clamp(0, 1) - self.mean) / self.std
+        relative_depth = self.network(pixel_values=pixel_values).predicted_depth.float()
+        return F.interpolate(relative_depth[:, None], size, mode="bilinear", align_corners=False)[:, 0]
+
+
+class StoredRelativeDepth(nn.Module):
+    """Stands where a model would: the data bring their own relative depth (the synthetic world, predictions on disk)."""
+
+    num_weights = 0
+
+    def fingerprint(self) -> str:
+        return "stored"
+
+    def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B H W"]:
+        raise UserError(
+            "this model was trained on relative depth that came with its data and cannot estimate it from an image: "
+            "give it with the image (predict.py: --relative-depth file.npy)"
+        )
+
+
+def load_depth_model(repo_id: str, config: AutoConfig) -> nn.Module:
+    """The model of `config` with the weights of `repo_id`. Raises UserError unless every weight was found and fits."""
+    path = find_weights(repo_id, "model.safetensors")
+    network, info = AutoModelForDepthEstimation.from_pretrained(
+        path.parent, config=config, local_files_only=True, output_loading_info=True, dtype=torch.float32
+    )
+    if wrong := sorted(map(str, {*info["missing_keys"], *info["mismatched_keys"]})):
+        raise UserError(
+            f"{path} does not fit model_type {config.model_type}: missing or misshapen {', '.join(wrong[:5])}"
+        )
+    return network

@@ -1,0 +1,90 @@
+"""TR2M: the whole method on one screen (Figure 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from tr2m.models.rescale_encoder import RescaleEncoder
+from tr2m.types import FrozenFeatures, TR2MOutput
+
+# Per metre: depth ends at 10 km. Only reached where a map is switched off (Table 11) and relative depth is 0.
+MIN_INVERSE_DEPTH = 1e-4
+
+
+class TR2M(nn.Module):
+    """Turns the relative depth of a frozen model into metric depth, given an image and a sentence about it.
+
+    Args:
+        image_encoder: RGB -> image tokens, frozen.
+        text_encoder: captions -> text tokens, frozen.
+        relative_depth: RGB -> relative depth, frozen.
+        text_projection: text width D' -> token width D.
+        fusion: image and text tokens -> fused tokens.
+        scale_head, shift_head: fused tokens -> one positive map each.
+    """
+
+    def __init__(
+        self,
+        image_encoder: nn.Module,
+        text_encoder: nn.Module,
+        relative_depth: nn.Module,
+        text_projection: nn.Module,
+        fusion: nn.Module,
+        scale_head: nn.Module,
+        shift_head: nn.Module,
+    ) -> None:
+        super().__init__()
+        self.image_encoder = image_encoder
+        self.text_encoder = text_encoder
+        self.relative_depth = relative_depth
+        self.rescale_encoder = RescaleEncoder(text_projection, fusion)
+        self.scale_head = scale_head
+        self.shift_head = shift_head
+
+    @torch.no_grad()
+    def encode(
+        self,
+        image: Float[Tensor, "B 3 H W"],
+        captions: Sequence[str],
+        relative_depth: Float[Tensor, "B H W"] | None = None,
+    ) -> FrozenFeatures:
+        """What the frozen encoders say: once per batch, bfloat16 on CUDA. A given `relative_depth` is used as it is."""
+        with torch.autocast(image.device.type, torch.bfloat16, enabled=image.is_cuda):
+            image_tokens = self.image_encoder(image)
+            text_tokens, text_valid = self.text_encoder(captions)
+            if relative_depth is None:
+                relative_depth = self.relative_depth(image)
+        grid = self.image_encoder.grid(*image.shape[-2:])
+        return FrozenFeatures(image_tokens, grid, text_tokens, text_valid, relative_depth)
+
+    def rescale(self, features: FrozenFeatures) -> TR2MOutput:
+        """The trained part: two maps, and the metric depth they make of the relative one."""
+        size = features.relative_depth.shape[-2:]
+        fused_tokens = self.rescale_encoder(features)
+        scale_map = self.scale_head(fused_tokens, features.grid, size)
+        shift_map = self.shift_head(fused_tokens, features.grid, size)
+        metric_depth = rescale_depth(features.relative_depth, scale_map, shift_map)
+        return TR2MOutput(fused_tokens, features.grid, scale_map, shift_map, metric_depth)
+
+    def forward(
+        self,
+        image: Float[Tensor, "B 3 H W"],
+        captions: Sequence[str],
+        relative_depth: Float[Tensor, "B H W"] | None = None,
+    ) -> TR2MOutput:
+        return self.rescale(self.encode(image, captions, relative_depth))
+
+    def fingerprints(self) -> dict[str, str]:
+        """SHA-256 of each frozen part: a checkpoint is worth nothing with other encoders than it was trained on."""
+        return {name: getattr(self, name).fingerprint() for name in ("image_encoder", "text_encoder", "relative_depth")}
+
+
+def rescale_depth(
+    relative_depth: Float[Tensor, "*B H W"], scale_map: Float[Tensor, "*B H W"], shift_map: Float[Tensor, "*B H W"]
+) -> Float[Tensor, "*B H W"]:
+    """metric_depth = 1 / (scale_map * relative_depth + shift_map), in metres                             (Eq. 3)"""
+    return 1 / (scale_map * relative_depth + shift_map).clamp(min=MIN_INVERSE_DEPTH)

@@ -1,0 +1,37 @@
+"""Where the weights of the frozen encoders come from: a local folder, then the hub cache, then the hub."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+from tr2m.errors import UserError
+
+
+def find_weights(repo_id: str, filename: str) -> Path:
+    """Path of `filename` of the hub repository `repo_id`.
+
+    Looks in `$TR2M_WEIGHTS/<repo_id>/<filename>` (default ./weights), then in the hub's cache, then asks the hub (unless HF_HUB_OFFLINE is set).
+
+    Raises:
+        UserError: it is in none of them; says where it was looked for and which command fetches it.
+    """
+    # Read here, not in a config: a checkpoint must not remember the folders of the machine that wrote it.
+    local = Path(os.environ.get("TR2M_WEIGHTS", "weights")) / repo_id / filename
+    if local.is_file():
+        return local
+    cached = try_to_load_from_cache(repo_id, filename)
+    if isinstance(cached, str):
+        return Path(cached)
+    try:
+        return Path(hf_hub_download(repo_id, filename))
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise UserError(
+            f"no weights {filename} of {repo_id}. Looked in {local.absolute()}, in the hub cache "
+            f"{constants.HF_HUB_CACHE}, and on the hub ({type(error).__name__}). Fetch them on a machine with a network by\n"
+            f"    hf download {repo_id} {filename} --local-dir {local.parent}\n"
+            "or set TR2M_WEIGHTS to the folder that holds them."
+        ) from error

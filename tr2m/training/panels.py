@@ -1,0 +1,66 @@
+"""Pictures of what the model does: one row of maps per frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from tr2m.evaluation.protocol import UNITS_PER_METRE, Protocol, resize_to
+from tr2m.types import DepthBatch, TR2MOutput
+
+
+def save_panel(path: Path, batch: DepthBatch, output: TR2MOutput, relative_depth: Tensor, protocol: Protocol) -> None:
+    """RGB, relative depth, scale map, shift map, prediction, ground truth and AbsRel map of a batch of one frame."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    unit, factor = protocol.unit, UNITS_PER_METRE[protocol.unit]
+    depth = batch.depth[0].cpu()
+    size = (depth.shape[0], depth.shape[1])
+    scored = protocol.scored(depth, batch.valid[0].cpu())
+    prediction = resize_to(output.metric_depth[0].cpu(), size)
+    near, far = depth_limits(depth, scored)
+    depth_style = {"cmap": "magma_r", "vmin": near * factor, "vmax": far * factor}
+    error = (prediction - depth).abs() / depth.where(scored, 1.0)
+    maps = [
+        ("relative depth (larger is nearer)", relative_depth[0].cpu(), {"cmap": "magma"}),
+        (f"scale map (1/{unit})", output.scale_map[0].cpu() / factor, {"cmap": "viridis"}),
+        (f"shift map (1/{unit})", output.shift_map[0].cpu() / factor, {"cmap": "viridis"}),
+        (f"prediction ({unit})", prediction * factor, depth_style),
+        (f"ground truth ({unit})", holes(depth * factor, scored), depth_style),
+        ("AbsRel", holes(error, scored), {"cmap": "inferno", "vmin": 0, "vmax": 0.5}),
+    ]
+    figure, axes = plt.subplots(2, 4, figsize=(16, 2.2 + 7.2 * size[0] / size[1]), layout="constrained")
+    axes = axes.ravel()
+    axes[0].imshow(batch.image[0].permute(1, 2, 0).cpu())
+    axes[0].set_title(f"{batch.dataset}: {batch.sample_ids[0]}", fontsize=9)
+    for axis, (title, values, style) in zip(axes[1:], maps, strict=False):
+        image = axis.imshow(values, **style)
+        axis.set_title(title, fontsize=10)
+        figure.colorbar(image, ax=axis, fraction=0.04)
+    mean = f"mean AbsRel {error[scored].mean():.3f}" if scored.any() else "no valid pixel"
+    axes[7].text(0, 0.9, f"“{batch.captions[0]}”\n\n{mean}", va="top", wrap=True, fontsize=11)
+    for axis in axes:
+        axis.set_axis_off()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=70)
+    plt.close(figure)
+
+
+def depth_limits(depth: Float[Tensor, "H W"], scored: Bool[Tensor, "H W"]) -> tuple[float, float]:
+    """2nd and 98th percentile of the scored depth in metres: limits of the colour scale."""
+    if not scored.any():
+        return 0.0, 1.0
+    values = depth[scored][:: max(1, int(scored.sum()) // 100_000)]
+    near, far = torch.quantile(values, torch.tensor([0.02, 0.98])).tolist()
+    return near, far
+
+
+def holes(values: Float[Tensor, "H W"], scored: Bool[Tensor, "H W"]) -> Float[Tensor, "H W"]:
+    """NaN, which is drawn white, wherever nothing is scored."""
+    return values.where(scored, float("nan"))
