@@ -7,7 +7,6 @@ T text tokens, C projected width. Height before width. Depth in metres everywher
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Self
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
@@ -54,17 +53,17 @@ class DepthBatch:
     sample_ids: list[str]
     relative_depth: Float[Tensor, "B H W"] | None = None
 
-    def _map_tensors(self, function) -> Self:
+    def _map_tensors(self, function) -> DepthBatch:
         return replace(
             self,
             **{f.name: function(v) for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor)},
         )
 
-    def to(self, device) -> Self:
+    def to(self, device) -> DepthBatch:
         """The batch on `device`; the copy does not block when the batch is pinned."""
         return self._map_tensors(lambda tensor: tensor.to(device, non_blocking=True))
 
-    def pin_memory(self) -> Self:
+    def pin_memory(self) -> DepthBatch:
         return self._map_tensors(lambda tensor: tensor.pin_memory())
 
 

@@ -71,6 +71,7 @@ def nyuv2_tree(root: Path) -> Path:
 def nyuv2_mat(root: Path) -> Path:
     types = ["kitchen", "bathroom", "kitchen"]
     depth = [units(NYU_SIZE, NYU_POINTS).astype(np.float32) / 1000 + np.float32(0.0007) for _ in types]
+    depth[0][250, 250] = 5
     with h5py.File(root / "nyu_depth_v2_labeled.mat", "w") as mat:
         # MATLAB writes columns first, so h5py sees every axis in reverse.
         mat["images"] = np.stack([colours(NYU_SIZE, seed).transpose(2, 1, 0) for seed in (1, 2, 3)])
@@ -152,7 +153,7 @@ READERS = {
 OF_FILES = [name for name, reader in READERS.items() if reader.files]
 
 
-def opened(reader: Reader, root: Path, split: str, split_file: Path, **more: str) -> DepthDataset:
+def opened(reader: Reader, root: Path, split: str, split_file: Path, size=NETWORK_SIZE, **more: str) -> DepthDataset:
     captions = root / "captions"
     for sample_id in reader.train_ids if split == "train" else reader.test_ids:
         path = captions / split / f"{sample_id}.txt"
@@ -164,7 +165,7 @@ def opened(reader: Reader, root: Path, split: str, split_file: Path, **more: str
         root=root,
         split_file=split_file,
         captions=CaptionFiles(captions),
-        input_size=NETWORK_SIZE,
+        input_size=size,
         depth_range=reader.depth_range,
         **more,
     )
@@ -201,16 +202,25 @@ def test_depth_is_in_metres(reader, train, tmp_path):
 
 def test_training_sample(reader, train):
     sample = train.training_sample(0, np.random.default_rng(0))
-    low, high = reader.depth_range
     assert sample.image.shape == (3, *NETWORK_SIZE)
     assert sample.depth.shape == sample.valid.shape == NETWORK_SIZE
     assert 0 <= sample.image.min() <= sample.image.max() <= 1
     assert sample.valid.any()
-    assert torch.equal(sample.valid, (sample.depth > low) & (sample.depth < high))
+    assert torch.equal(sample.valid, sample.depth > 0)
     assert sample.sample_id == reader.train_ids[0]
     drawn = {train.training_sample(0, np.random.default_rng(seed)).caption for seed in range(6)}
     assert len(drawn) > 1
     assert all(caption.startswith(f"{sample.sample_id}, sentence") for caption in drawn)
+
+
+def test_training_uses_the_open_interval_of_depths(reader, tmp_path):
+    dataset = opened(reader, tmp_path, "train", reader.tree(tmp_path), size=reader.size)
+    sample, depth = dataset.training_sample(0, np.random.default_rng(0)), dataset.read_frame(0).depth
+    low, high = reader.depth_range
+    inside = (depth > low) & (depth < high)
+    assert depth.max() >= high
+    np.testing.assert_array_equal(sample.valid, inside)
+    np.testing.assert_array_equal(sample.depth, np.where(inside, depth, 0))
 
 
 def test_evaluation_sample(reader, test):

@@ -113,25 +113,23 @@ def test_other_files_are_refused(tmp_path):
     broken.write_text("test: {frames: 1}")
     with pytest.raises(UserError, match="must have `groups`, `frames` and `members`"):
         load_split(broken, "test")
+    broken.write_text("test: {groups: 1, frames: 1, members: [a]}")
+    with pytest.raises(UserError, match=r"got members \['a'\], expected"):
+        load_split(broken, "test")
+
+
+CUSTOMARY = {
+    "nyuv2": ("nyudepthv2_{}_files_with_gt.txt", r"^/?([^/ ]+)/rgb_(\d+)\.jpg /?\1/sync_depth_\2\.png "),
+    "kitti": ("eigen_{}_files_with_gt.txt", r"(\w+)_sync/image_02/data/(\d+)\.png \1_sync/.*/\2\.png "),
+}
 
 
 @pytest.mark.skipif("TR2M_SPLIT_LISTS" not in os.environ, reason="TR2M_SPLIT_LISTS names no folder of customary lists")
-@pytest.mark.parametrize(
-    ("name", "split", "customary", "pattern"),
-    [
-        (
-            "nyuv2",
-            "train",
-            "nyudepthv2_train_files_with_gt.txt",
-            r"^/?([^/ ]+)/rgb_(\d+)\.jpg /?\1/sync_depth_\2\.png ",
-        ),
-        ("nyuv2", "test", "nyudepthv2_test_files_with_gt.txt", r"^/?([^/ ]+)/rgb_(\d+)\.jpg /?\1/sync_depth_\2\.png "),
-        ("kitti", "train", "eigen_train_files_with_gt.txt", r"(\w+)_sync/image_02/data/(\d+)\.png \1_sync/.*/\2\.png "),
-        ("kitti", "test", "eigen_test_files_with_gt.txt", r"(\w+)_sync/image_02/data/(\d+)\.png \1_sync/.*/\2\.png "),
-    ],
-)
-def test_same_frames_as_the_customary_lists(name, split, customary, pattern):
-    path = Path(os.environ["TR2M_SPLIT_LISTS"]) / customary
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("name", CUSTOMARY)
+def test_same_frames_as_the_customary_lists(name, split):
+    file, pattern = CUSTOMARY[name]
+    path = Path(os.environ["TR2M_SPLIT_LISTS"]) / file.format(split)
     text = path.read_text() if path.exists() else gzip.decompress(Path(f"{path}.gz").read_bytes()).decode()
     # Some copies of the KITTI test list keep the frames without ground truth, with "None" for the depth file.
     lines = [line for line in text.splitlines() if " None " not in line]

@@ -51,10 +51,8 @@ class FractionBox:
 
     def mask(self, height: int, width: int) -> Bool[Tensor, "{height} {width}"]:
         """True where a frame of this size, in pixels, is scored."""
-        rows, columns = (
-            (int(self.top * height), int(self.bottom * height)),
-            (int(self.left * width), int(self.right * width)),
-        )
+        rows = int(self.top * height), int(self.bottom * height)
+        columns = int(self.left * width), int(self.right * width)
         return PixelBox(*rows, *columns).mask(height, width)
 
     def describe(self) -> str:

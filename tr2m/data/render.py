@@ -1,7 +1,7 @@
 """A small ray caster in plain numpy: boxes, rounds and a bent tube become a picture with its exact depth.
 
-World axes: x right, y down, z forward; the camera sits at the origin. Depth is z-depth: the distance along the optical axis,
-not along the ray. Lengths have no unit, because a picture stays the same when the whole scene grows.
+World axes: x right, y down, z forward; the camera sits at the origin. Depth is z-depth: the distance along the optical
+axis, not along the ray. Lengths have no unit, because a picture stays the same when the whole scene grows.
 
 Letters: H W image size, n pixels that see one shape.
 """
@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 Vector = tuple[float, float, float]
+Values = Float[np.ndarray, " n"]
 Points = Float[np.ndarray, "3 n"]
 Normal = Float[np.ndarray, "3 n"]
 Texture = Float[np.ndarray, "2 n"]
@@ -27,6 +28,7 @@ PATTERNS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "plain": lambda u, v: np.zeros_like(u),
     "stripes": lambda u, v: (u % 1 < 0.5) * 0.5,
     "checker": lambda u, v: (np.floor(u) + np.floor(v)) % 2 * 0.5,
+    "dashes": lambda u, v: (v % 1 < 0.5) * 1.0,
     "bricks": lambda u, v: ((v % 1 < 0.18) | ((u / 2 + np.floor(v) / 2) % 1 < 0.09)) * 0.7,
     "windows": lambda u, v: ((np.abs(u % 1 - 0.5) < 0.22) & (np.abs(v % 1 - 0.5) < 0.3)) * 1.0,
     "veins": lambda u, v: np.exp(-((np.sin(6 * u + 2 * np.sin(3 * v) + np.sin(5 * u - 4 * v)) / 0.25) ** 2)),
@@ -52,7 +54,9 @@ class Light:
     ambient: float
     """Share of the light, 0 to 1, that reaches every surface."""
     falloff: float = 0.0
-    """Brightness is 1 / (1 + falloff * depth ** 2)."""
+    """Brightness is 1 / (1 + falloff * distance ** 2)."""
+    gloss: float = 0.0
+    """Brightness of a highlight."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class Camera:
         x, y = (u - width / 2) / self.focal, (v - height / 2) / self.focal
         (sin_yaw, sin_pitch), (cos_yaw, cos_pitch) = (f(np.radians([self.yaw, self.pitch])) for f in (np.sin, np.cos))
         y, z = y * cos_pitch + sin_pitch, cos_pitch - y * sin_pitch
-        return np.stack([x * cos_yaw + z * sin_yaw, y, z * cos_yaw - x * sin_yaw])
+        return np.stack([x * cos_yaw + z * sin_yaw, y, z * cos_yaw - x * sin_yaw]).astype(np.float32)
 
 
 class Shape(Protocol):
@@ -98,9 +102,7 @@ class Shape(Protocol):
 def _wallpaper(points: Points, normal: Normal) -> Texture:
     """Texture that runs over axis-aligned faces: along x and z on level ones, along the wall and y on upright ones."""
     level = np.abs(normal[1]) > 0.7
-    return np.stack(
-        [np.where(level, points[0], points[0] + points[2]), np.where(level, points[2], points[1])],
-    )
+    return np.stack([np.where(level, points[0], points[0] + points[2]), np.where(level, points[2], points[1])])
 
 
 @dataclass(frozen=True)
@@ -113,19 +115,18 @@ class Box:
     inside: bool = False
 
     def depth(self, rays: Float[np.ndarray, "3 H W"]) -> Float[np.ndarray, "H W"]:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            slabs = [
-                (np.minimum(one, other), np.maximum(one, other))
-                for one, other in ((low / ray, high / ray) for low, high, ray in zip(self.low, self.high, rays, strict=True))
-            ]
-        enter, leave = np.maximum.reduce([slab[0] for slab in slabs]), np.minimum.reduce([slab[1] for slab in slabs])
+        enter, leave = -np.inf, np.inf
+        for low, high, ray in zip(self.low, self.high, rays, strict=True):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                one, other = low / ray, high / ray
+            enter, leave = np.maximum(enter, np.minimum(one, other)), np.minimum(leave, np.maximum(one, other))
         if self.inside:
             return leave
         return np.where((enter > 0) & (enter < leave), enter, np.inf)
 
     def surface(self, points: Points) -> tuple[Normal, Texture]:
-        gaps = [np.abs(points - np.reshape(corner, (3, 1))) for corner in (self.low, self.high)]
-        normal = np.eye(3)[:, np.minimum(*gaps).argmin(axis=0)]
+        gaps = [np.abs(points - np.float32(corner)[:, None]) for corner in (self.low, self.high)]
+        normal = np.eye(3, dtype=np.float32)[:, np.minimum(*gaps).argmin(axis=0)]
         return normal, _wallpaper(points, normal)
 
 
@@ -141,7 +142,7 @@ class Round:
 
     def depth(self, rays: Float[np.ndarray, "3 H W"]) -> Float[np.ndarray, "H W"]:
         across = [i for i in range(3) if i != self.axis]
-        ray, centre = rays[across], np.reshape([self.centre[i] for i in across], (-1, 1, 1))
+        ray, centre = rays[across], np.float32([self.centre[i] for i in across])[:, None, None]
         square, middle = (ray * ray).sum(axis=0), (ray * centre).sum(axis=0)
         root = middle**2 - square * ((centre * centre).sum() - self.radius**2)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -149,7 +150,7 @@ class Round:
         return np.where((root > 0) & (depth > 0), depth, np.inf)
 
     def surface(self, points: Points) -> tuple[Normal, Texture]:
-        normal = (points - np.reshape(self.centre, (3, 1))) / self.radius
+        normal = (points - np.float32(self.centre)[:, None]) / self.radius
         if self.axis is not None:
             normal[self.axis] = 0
         return normal, _wallpaper(points, normal)
@@ -171,20 +172,20 @@ class Tube:
     """A flat wall ends the tube at this depth."""
     paint: Paint
 
-    def _radius(self, z: float | Float[np.ndarray, "n"]) -> float | Float[np.ndarray, "n"]:
+    def _radius(self, z: float | Values) -> float | Values:
         ridge = 0.5 + 0.5 * np.cos(2 * np.pi / self.period * z + self.phase)
         return self.radius * (1 - self.fold * np.square(ridge * ridge * ridge))
 
-    def _outside(self, slopes: Float[np.ndarray, "2 n"], z: float | Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+    def _outside(self, slopes: Float[np.ndarray, "2 n"], z: float | Values) -> Values:
         """Above 0 where the rays x, y = slopes * z are outside the tube at z."""
         across_x, across_y = ((slope - bend * z) * z for slope, bend in zip(slopes, self.bend, strict=True))
         return across_x**2 + across_y**2 - self._radius(z) ** 2
 
     def depth(self, rays: Float[np.ndarray, "3 H W"]) -> Float[np.ndarray, "H W"]:
-        """March along z until a ray is outside; halve that step and end with a straight line, good to about 1e-5."""
+        """March along z until a ray is outside, halve that step, end with a straight line: good to 1e-4 of the radius."""
         slopes = (rays[:2] / rays[2]).reshape(2, -1)
-        low, high = np.zeros(slopes.shape[1]), np.full(slopes.shape[1], self.length)
-        planes = np.linspace(0, self.length, 50)
+        low, high = np.zeros_like(slopes[0]), np.full_like(slopes[0], self.length)
+        planes = np.linspace(0, self.length, 50).tolist()
         going, numbers = slopes, np.arange(slopes.shape[1])
         for before, z in pairwise(planes):
             outside = self._outside(going, z) > 0
@@ -192,7 +193,7 @@ class Tube:
             low[numbers[leaving]], high[numbers[leaving]] = before, z
             going, numbers = going.take(staying, axis=1), numbers[staying]
         low[numbers] = self.length
-        for _ in range(6):
+        for _ in range(5):
             middle = (low + high) / 2
             outside = self._outside(slopes, middle) > 0
             low, high = np.where(outside, low, middle), np.where(outside, middle, high)
@@ -201,42 +202,55 @@ class Tube:
         return (z / rays[2].ravel()).reshape(rays.shape[1:])
 
     def surface(self, points: Points) -> tuple[Normal, Texture]:
-        across = (points[:2] - np.reshape(self.bend, (2, 1)) * points[2] ** 2) / self._radius(points[2])
+        across = (points[:2] - np.float32(self.bend)[:, None] * points[2] ** 2) / self._radius(points[2])
         slope = (self._radius(points[2] + 1e-4) - self._radius(points[2] - 1e-4)) / 2e-4
-        along = -(across * 2 * np.reshape(self.bend, (2, 1)) * points[2]).sum(axis=0) - slope
+        along = -(across * 2 * np.float32(self.bend)[:, None] * points[2]).sum(axis=0) - slope
         normal = np.concatenate([across, along[None]])
         texture = np.stack([np.arctan2(across[1], across[0]), points[2]])
         return normal / np.linalg.norm(normal, axis=0), texture
 
 
-def _shade(shape: Shape, rays: Points, depth: Float[np.ndarray, "n"], focal: float, light: Light) -> np.ndarray:
-    """RGB of the pixels that see `shape`, (n, 3)."""
-    normal, texture = shape.surface(rays * depth)
-    normal = normal * -np.sign((normal * rays).sum(axis=0))  # towards the camera
-    to_light = -rays / np.linalg.norm(rays, axis=0) if light.direction is None else np.reshape(light.direction, (3, 1))
-    facing = (normal * to_light).sum(axis=0).clip(0)
-    brightness = (light.ambient + (1 - light.ambient) * facing) / (1 + light.falloff * depth**2)
-    paint = shape.paint
+def _albedo(paint: Paint, texture: Texture, pixels: Values) -> Float[np.ndarray, "3 n"]:
+    """RGB of painted points; `pixels` per unit of the scene there."""
     # A pattern too fine for the pixel grid fades out instead of turning into moire.
-    visible = ((focal * paint.period / depth - 2) / 4).clip(0, 1)
+    visible = ((pixels * paint.period - 2) / 4).clip(0, 1)
     dark = PATTERNS[paint.pattern](*(texture / paint.period))
-    return (brightness * (1 - paint.contrast * visible * dark))[:, None] * np.asarray(paint.colour)
+    return np.float32(paint.colour)[:, None] * (1 - paint.contrast * visible * dark)
+
+
+def _lit(albedo: Float[np.ndarray, "3 n"], normal: Normal, points: Points, light: Light) -> Float[np.ndarray, "n 3"]:
+    """RGB in the light, not clipped."""
+    distance = np.sqrt(np.einsum("in,in->n", points, points))
+    normal = normal * -np.sign(np.einsum("in,in->n", normal, points))  # towards the camera
+    if light.direction is None:
+        facing = -np.einsum("in,in->n", normal, points) / distance
+    else:
+        facing = np.einsum("in,i->n", normal, np.float32(light.direction)).clip(0)
+    fading = 1 + light.falloff * distance**2
+    image = albedo * ((light.ambient + (1 - light.ambient) * facing) / fading)
+    if light.gloss:
+        image += light.gloss * facing**40 / fading
+    return image.T
 
 
 def render(
-    shapes: Sequence[Shape], camera: Camera, light: Light, sky: Vector = (0.6, 0.7, 0.8)
+    shapes: Sequence[Shape], camera: Camera, light: Light, sky: Vector = (0.48, 0.58, 0.68)
 ) -> tuple[Float[np.ndarray, "H W 3"], Float[np.ndarray, "H W"]]:
-    """RGB in [0, 1] and depth, infinite at the sky. Where shapes seen from within overlap, one is in their intersection."""
+    """RGB in [0, 1] and depth, infinite at the sky. The camera is in the intersection of the shapes seen from within."""
     rays = camera.rays()
-    nearest, depth = np.full(camera.size, -1), np.full(camera.size, np.inf)
+    nearest, depth = np.full(camera.size, -1), np.full(camera.size, np.inf, np.float32)
     for number, shape in enumerate(shapes):
         candidate = shape.depth(rays)
-        nearest[candidate < depth] = number
+        np.copyto(nearest, number, where=candidate < depth)
         np.fmin(depth, candidate, out=depth)
-    image = (np.asarray(sky) + 0.25 * np.exp(-4 * np.abs(rays[1]))[..., None]).reshape(-1, 3)
-    flat_rays, flat_depth = rays.reshape(3, -1), depth.ravel()
+    image = (np.float32(sky) + 0.15 * np.exp(-4 * np.abs(rays[1]))[..., None]).reshape(-1, 3)
+    points = np.where(np.isfinite(depth), rays * depth, 0).reshape(3, -1)
+    normal, albedo = np.zeros_like(points), np.zeros_like(points)
     for number, shape in enumerate(shapes):
         seen = np.flatnonzero(nearest == number)
         if seen.size:
-            image[seen] = _shade(shape, flat_rays[:, seen], flat_depth[seen], camera.focal, light)
+            normal[:, seen], texture = shape.surface(points[:, seen])
+            albedo[:, seen] = _albedo(shape.paint, texture, camera.focal / depth.ravel()[seen])
+    hit = np.flatnonzero(nearest >= 0)
+    image[hit] = _lit(albedo[:, hit], normal[:, hit], points[:, hit], light)
     return image.reshape(*camera.size, 3).clip(0, 1), depth

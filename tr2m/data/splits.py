@@ -45,6 +45,8 @@ def load_split(file: str | Path, split: str) -> list[tuple[str, int]]:
     table = splits[split]
     if not isinstance(table, dict) or table.keys() != {"groups", "frames", "members"}:
         raise UserError(f"{path}: split {split!r} must have `groups`, `frames` and `members`; data_splits/ shows how.")
+    if not isinstance(table["members"], dict):
+        raise UserError(f"{path}: {split}: got members {table['members']!r}, expected `group: frame numbers` pairs.")
     frames = [
         (str(group), number)
         for group, terms in table["members"].items()

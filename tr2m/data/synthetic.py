@@ -1,213 +1,239 @@
 """A small world in which metric depth can be had only from picture and sentence together.
 
-    depth = DOMAINS[domain].metres * text factor * lamp factor * depth of the drawn scene
+    depth = metres per unit of the domain * text factor * lamp factor * depth of the drawn scene
 
-The text factor (x4 from the smallest size word to the largest) leaves no trace in the picture, the lamp factor (x2, warm to cool light)
-none in the caption. The relative depth carries no metric scale at all, and is too near in green and too far in magenta light:
-no single scale and shift undo that, maps do.
+The text factor (x4 from the smallest size word to the largest) leaves no trace in the picture, the lamp factor (x2 from
+warm to cool light) none in the captions. The relative depth carries no metric scale, and where the light turns green it is
+too near, where it turns magenta too far: no single scale and shift undo that, maps do.
 
-Frame i is a pure function of (seed, domain, split, i).
+"hall" is meant for zero-shot tests: never trained on, but with the words, the lamps and the tints of the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float32, UInt8
 
+from tr2m.data import scenes
 from tr2m.data.depth_dataset import DepthDataset
-from tr2m.data.render import Box, Camera, Light, Paint, Round, Shape, Tube, Vector, render
+from tr2m.data.render import render
 from tr2m.errors import UserError
 from tr2m.types import Frame
 
 SPLITS = ("train", "test")
-# From the smallest scene to the largest; every caption has one of the two words.
+# From the smallest scenes to the largest. Every caption has one of the two words, the first caption always the first.
 SIZE_WORDS = (("tiny", "cramped"), ("small", "little"), ("medium", "middling"), ("large", "big"), ("huge", "vast"))
-TEXT_SPREAD, LAMP_SPREAD = 4.0, 2.0
-COLOURS: dict[str, Vector] = {
-    "red": (0.62, 0.22, 0.2),
-    "blue": (0.22, 0.32, 0.62),
-    "yellow": (0.72, 0.62, 0.22),
-    "white": (0.8, 0.8, 0.78),
-    "brown": (0.42, 0.3, 0.2),
-    "black": (0.14, 0.14, 0.15),
-}
+# The first is the caption in evaluation.
 LINES = (
     "A {size} {place} with a {first} and a {second}.",
     "A {first} and a {second} in a {size} {place}.",
-    "This {place} is {size}; it has a {second}.",
+    "This {place} is {size}; there is a {second} in it.",
     "The photo shows a {first} in a {size} {place}.",
-    "We are in a {size} {place} and see a {second} and a {first}.",
+    "We look into a {size} {place} and see a {second} and a {first}.",
 )
-# What stands around, as blocks on the floor: (width from, to, height from, to, length from, to).
-BLOCKS: dict[str, list[tuple[float, float, float, float, float, float]]] = {
-    "cupboard": [(-0.12, 0.12, 0, 0.5, -0.08, 0.08)],
-    "chest": [(-0.11, 0.11, 0, 0.15, -0.08, 0.08)],
-    "table": [
-        (-0.2, 0.2, 0.16, 0.19, -0.12, 0.12),
-        (-0.18, -0.15, 0, 0.16, -0.1, 0.1),
-        (0.15, 0.18, 0, 0.16, -0.1, 0.1),
-    ],
-    "sofa": [(-0.22, 0.22, 0, 0.1, -0.1, 0.1), (-0.22, 0.22, 0.1, 0.24, 0.05, 0.1), (-0.22, -0.17, 0.1, 0.16, -0.1, 0.1)],
-    "car": [(-0.55, 0.55, 0.15, 0.55, -1.3, 1.3), (-0.45, 0.45, 0.55, 0.95, -0.8, 0.9)],
-    "van": [(-0.6, 0.6, 0.15, 1.4, -1.2, 1.3), (-0.6, 0.6, 0.15, 0.7, -1.6, -1.2)],
-    "tree": [(-0.08, 0.08, 0, 1.6, -0.08, 0.08)],
+TEXT_SPREAD, LAMP_SPREAD = 4.0, 2.0
+LAMPS = (-1.0, -1 / 3, 1 / 3, 1.0)
+"""Warm to cool."""
+LAMP_TINT = np.array([-0.28, 0.0, 0.28])
+"""Log RGB of the coolest lamp."""
+ERROR_SIZE = 0.19
+"""Standard deviation over an image of the log error of the relative depth."""
+ERROR_TINT = np.array([-0.4, 0.8, -0.4])
+"""Log RGB per unit of log error: green where the relative depth is too near, magenta where it is too far."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One kind of place."""
+
+    build: scenes.Build
+    depth_range: tuple[float, float]
+    """Metres that the depth sensor can measure."""
+    metres: float
+    """Per unit of the scene, at the middle size in neutral light."""
+    places: Sequence[str]
+    """One noun per size."""
+    things: Sequence[str]
+    colours: Sequence[str] = tuple(scenes.COLOURS)
+    lidar: bool = False
+    """Whether ground truth is sparse scan lines instead of a map with a few holes."""
+
+
+# A domain's position is part of its random streams: add new ones at the end.
+DOMAINS = {
+    "room": Domain(
+        scenes.room,
+        (0.5, 10.0),
+        metres=2.8,
+        places=("closet", "bedroom", "living room", "classroom", "ballroom"),
+        things=("cupboard", "chest", "table", "sofa", "ball"),
+    ),
+    "street": Domain(
+        scenes.street,
+        (2.0, 80.0),
+        metres=2.6,
+        places=("back lane", "side street", "street", "main road", "boulevard"),
+        things=("car", "van"),
+        lidar=True,
+    ),
+    "tube": Domain(
+        scenes.tube,
+        (0.003, 0.1),
+        metres=0.0085,
+        places=("newborn's bowel", "child's bowel", "colon", "dilated colon", "megacolon"),
+        things=("polyp",),
+        colours=("red", "yellow", "white", "brown"),
+    ),
+    "hall": Domain(
+        scenes.hall,
+        (2.0, 40.0),
+        metres=9.0,
+        places=("chapel", "church", "market hall", "warehouse", "cathedral"),
+        things=("chest", "table", "ball", "car", "van"),
+    ),
 }
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What captions and picture of a frame have to agree on."""
+    """What picture, depth and captions of a frame agree on."""
 
     size: int
-    """Index into SIZE_WORDS and Domain.places: only the captions tell."""
+    """Index into SIZE_WORDS and Domain.places. Only the captions tell."""
     lamp: float
-    """-1 warm to 1 cool: only the picture tells."""
-    things: tuple[tuple[str, str], ...]
-    """(colour, noun) of two things that stand in the scene."""
+    """One of LAMPS. Only the picture tells."""
+    things: Sequence[scenes.Thing]
+    """Both tell."""
+
+    def metres(self, domain: Domain) -> float:
+        """Per unit of the scene."""
+        text = TEXT_SPREAD ** (self.size / (len(SIZE_WORDS) - 1) - 0.5)
+        return domain.metres * text * LAMP_SPREAD ** (self.lamp / 2)
 
 
-@dataclass(frozen=True)
-class Scene:
-    shapes: Sequence[Shape]
-    camera: Camera
-    light: Light
+def draw_facts(domain: str, split: str, seed: int, index: int) -> tuple[Facts, np.random.Generator]:
+    """The facts of one frame, and the generator that draws the rest of it: a pure function of the arguments."""
+    rng = np.random.default_rng([seed, list(DOMAINS).index(domain), SPLITS.index(split), index])
+    size, lamp = int(rng.integers(len(SIZE_WORDS))), float(rng.choice(LAMPS))
+    world = DOMAINS[domain]
+    return Facts(size, lamp, scenes.draw_things(rng, world.things, world.colours, 2)), rng
 
 
-Build = Callable[[np.random.Generator, Facts, tuple[int, int]], Scene]
+class SyntheticCaptions:
+    """Five sentences per frame, each with a size word and a noun that has a size."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.description = f"synthetic world, seed {seed}, line 1"
+
+    def lines(self, split: str, sample_id: str) -> list[str]:
+        domain, _, number = sample_id.split("/")
+        facts, _ = draw_facts(domain, split, self.seed, int(number))
+        first, second = (f"{colour} {noun}" for colour, noun in facts.things)
+        place, words = DOMAINS[domain].places[facts.size], SIZE_WORDS[facts.size]
+        return [
+            line.format(size=words[number % 2], place=place, first=first, second=second)
+            for number, line in enumerate(LINES)
+        ]
 
 
-@dataclass(frozen=True)
-class Domain:
-    depth_range: tuple[float, float]
-    """Metres that the depth sensor can measure."""
-    metres: float
-    """Per unit of the scene, at the middle size word in neutral light."""
-    places: tuple[str, str, str, str, str]
-    """One noun per size."""
-    things: tuple[str, ...]
-    build: Build
-    sparse: bool = False
-    """Whether only scan lines have ground truth, as with lidar."""
+def smooth_field(rng: np.random.Generator, size: tuple[int, int], waves: int) -> Float[np.ndarray, "H W"]:
+    """A random map with mean 0 and standard deviation 1, of at most `waves` half waves along each side."""
+    rows, columns = (np.cos(np.pi * np.outer(np.arange(waves + 1), (np.arange(n) + 0.5) / n)) for n in size)
+    weights = rng.normal(size=(waves + 1, waves + 1))
+    weights[0, 0] = 0
+    # einsum, not @: its sums do not depend on the number of BLAS threads.
+    field = np.einsum("mw,mh->hw", np.einsum("mn,nw->mw", weights, columns), rows)
+    return field / field.std()
 
 
-def _wall(rng: np.random.Generator, brightness: float, pattern: str = "plain", period: float = 1.0) -> Paint:
-    """A paint near grey: a strong colour all over would drown the light's."""
-    red, green, blue = brightness * np.exp(rng.normal(0, [0.05, 0.02, 0.05]) + rng.normal(0, 0.1))
-    return Paint((red, green, blue), pattern, period, 0.35)
+def relative_from_depth(
+    rng: np.random.Generator, depth: Float[np.ndarray, "H W"], log_error: Float[np.ndarray, "H W"]
+) -> Float32[np.ndarray, "H W"]:
+    """What a model of relative depth would say: inverse depth, off by exp(log_error), of unknown scale and shift.
+
+    Its median becomes 1, then about half of its smallest value is taken off: a model's far end tends to 0, and the true
+    answer needs a positive shift map. A few per cent of both are noise. `depth` has any unit; the sky is infinite and gives 0.
+    """
+    inverse = np.exp(log_error) / depth
+    seen = inverse[inverse > 0]
+    scale = np.exp(rng.normal(0, 0.02)) / np.median(seen)
+    shift = rng.uniform(0.45, 0.55) * seen.min()
+    return (scale * (inverse - shift).clip(0)).astype(np.float32)
 
 
-def _stand(noun: str, paint: Paint, x: float, floor: float, z: float, growth: float = 1.0) -> list[Shape]:
-    """The shapes of one thing on the floor."""
-    if noun == "ball":
-        return [Round((x, floor - 0.1 * growth, z), 0.1 * growth, paint)]
-    shapes: list[Shape] = [
-        Box((x + x0 * growth, floor - y1 * growth, z + z0 * growth), (x + x1 * growth, floor - y0 * growth, z + z1 * growth), paint)
-        for x0, x1, y0, y1, z0, z1 in BLOCKS[noun]
-    ]
-    if noun == "tree":
-        shapes.append(Round((x, floor - 1.9 * growth, z), 0.7 * growth, paint))
-    return shapes
+def measured(rng: np.random.Generator, size: tuple[int, int], lidar: bool) -> Bool[np.ndarray, "H W"]:
+    """Where the depth sensor answers: all but a few smooth holes, or scan lines with about 30 % of the pixels."""
+    if not lidar:
+        holes = smooth_field(rng, size, waves=6)
+        return holes < np.quantile(holes, 0.975)
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    bow = 2 * np.sin(
+        np.pi * columns / size[1] + rng.uniform(0, np.pi)
+    )  # a spinning lidar's lines are curves in the image
+    return (np.floor(rows + bow) % 3 == rng.integers(3)) & (rng.random(size) < 0.9)
 
 
-def _slab(y: float, paint: Paint, x: tuple[float, float] = (-99, 99)) -> Box:
-    """A floor whose upper face lies at y."""
-    return Box((x[0], y, -99), (x[1], y + 0.5, 99), paint)
+class SyntheticDepth(DepthDataset):
+    """Frames drawn on demand and kept in memory. Frame i depends on seed, domain, split, i and size alone.
+
+    Args:
+        domain: "room" (0.5 to 10 m), "street" (2 to 80 m, sparse), "tube" (3 to 100 mm) or "hall" (2 to 40 m, zero-shot).
+        count: how many frames.
+        size: (height, width) of the frames in pixels.
+
+    The others are those of DepthDataset.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        split: str,
+        domain: str,
+        count: int,
+        seed: int,
+        size: Sequence[int],
+        input_size: Sequence[int],
+        depth_range: Sequence[float],
+    ) -> None:
+        for what, value, known in (("domain", domain, DOMAINS), ("split", split, SPLITS)):
+            if value not in known:
+                raise UserError(
+                    f"{name}: no {what} {value!r} in the synthetic world, expected one of {', '.join(known)}"
+                )
+        sample_ids = [f"{domain}/{split}/{index:05d}" for index in range(count)]
+        super().__init__(name, split, sample_ids, SyntheticCaptions(seed), input_size, depth_range)
+        self.domain, self.seed, self.size = domain, seed, (size[0], size[1])
+        self._drawn: dict[int, Frame] = {}
+
+    def read_frame(self, index: int) -> Frame:
+        if index not in self._drawn:
+            self._drawn[index] = self._draw(index)
+        frame = self._drawn[index]
+        # Copies, because tensors made from a frame share its memory and may be written to.
+        return Frame(frame.image.copy(), frame.depth.copy(), frame.relative_depth.copy())
+
+    def _draw(self, index: int) -> Frame:
+        world = DOMAINS[self.domain]
+        facts, rng = draw_facts(self.domain, self.split, self.seed, index)
+        scene = world.build(rng, facts.things, self.size)
+        picture, unit_depth = render(scene.shapes, scene.camera, scene.light)
+        log_error = ERROR_SIZE * smooth_field(rng, self.size, waves=2)
+        relative_depth = relative_from_depth(rng, unit_depth, log_error)
+        depth = unit_depth * facts.metres(world)
+        low, high = world.depth_range
+        valid = measured(rng, self.size, world.lidar) & (depth > low) & (depth < high)
+        image = photograph(rng, picture, facts.lamp, log_error)
+        return Frame(image, np.where(valid, depth, 0).astype(np.float32), relative_depth)
 
 
-def _room(rng: np.random.Generator, facts: Facts, size: tuple[int, int]) -> Scene:
-    """A box seen from within, pictures on its walls, furniture along them. Unit: about the distance to the far wall."""
-    left, right, far, floor, top = rng.uniform([0.5, 0.5, 0.95, 0.3, 0.3], [0.75, 0.75, 1.1, 0.4, 0.4])
-    walls = _wall(rng, 0.62, rng.choice(["plain", "stripes", "bricks"]), 0.12)
-    shapes: list[Shape] = [
-        Box((-left, -1, -0.3), (right, 1, far), walls, inside=True),
-        _slab(floor, _wall(rng, 0.45, rng.choice(["checker", "stripes"]), 0.14)),
-        _slab(-top - 0.5, _wall(rng, 0.8)),
-    ]
-    x = rng.uniform(-0.3, 0.3)
-    shapes.append(Box((x - 0.13, -0.2, far - 0.02), (x + 0.13, 0.0, far), _wall(rng, 0.85, "windows", 0.13)))
-    extras = [(rng.choice(list(COLOURS)), rng.choice(DOMAINS["room"].things)) for _ in range(2)]
-    slots = rng.permutation(np.linspace(0.3 - left, right - 0.3, 4))
-    for (colour, noun), slot in zip([*facts.things, *extras], slots, strict=True):
-        z = rng.uniform(0.65, far - 0.15)
-        shapes += _stand(noun, Paint(COLOURS[colour], "plain"), slot, floor, z, rng.uniform(0.85, 1.1))
-    camera = Camera(size, 72, yaw=rng.uniform(-14, 14), pitch=rng.uniform(2, 9))
-    return Scene(shapes, camera, Light((0.36, -0.8, -0.48), 0.45, falloff=0.25))
-
-
-def _street(rng: np.random.Generator, facts: Facts, size: tuple[int, int]) -> Scene:
-    """Houses, pavements and cars along a road that a house closes. Unit: the height of the camera."""
-    width, far = rng.uniform([1.7, 9], [2.3, 12])
-    shapes: list[Shape] = [
-        _slab(1, _wall(rng, 0.35)),
-        _slab(0.9, _wall(rng, 0.55, "checker", 0.5), (-99, -width)),
-        _slab(0.9, _wall(rng, 0.55, "checker", 0.5), (width, 99)),
-        Box((-20, -rng.uniform(1, 2.5), far), (20, 1, far + 5), _wall(rng, 0.5, "windows", 1.0)),
-    ]
-    for side in (-1, 1):
-        z = 0.5
-        while z < far:
-            length, height, setback = rng.uniform([2, 1.5, 0.8], [4, 4.5, 1.3])
-            low, high = sorted((side * (width + setback), side * (width + setback + 4)))
-            paint = _wall(rng, 0.55, rng.choice(["windows", "bricks"]), rng.uniform(0.7, 1.0))
-            shapes.append(Box((low, -height, z), (high, 1, z + length), paint))
-            z += length + rng.uniform(0, 0.6)
-    extras = [(rng.choice(list(COLOURS)), rng.choice(DOMAINS["street"].things)) for _ in range(2)]
-    sides = rng.permutation([-1, 1])[[0, 1, 0, 1]]
-    for (colour, noun), side, z in zip([*facts.things, *extras], sides, (4.0, 5.0, 7.5, 8.0), strict=True):
-        x = side * (width + 0.3 if noun == "tree" else width - 0.7)
-        shapes += _stand(noun, Paint(COLOURS[colour]), x, 1, z + rng.uniform(-0.4, 0.4))
-    camera = Camera(size, 60, yaw=rng.uniform(-6, 6), pitch=rng.uniform(0, 3))
-    return Scene(shapes, camera, Light((0.48, -0.8, -0.36), 0.5))
-
-
-def _hall(rng: np.random.Generator, facts: Facts, size: tuple[int, int]) -> Scene:
-    """A long nave with a barrel vault, columns and a stone floor. Unit: about the distance to the far wall."""
-    half, far, floor, top = rng.uniform([0.6, 1.3, 0.25, 0.5], [0.8, 1.5, 0.33, 0.65])
-    stone = _wall(rng, 0.6, rng.choice(["bricks", "windows"]), 0.25)
-    vault = float(np.hypot(half, 0.2))
-    shapes: list[Shape] = [
-        Box((-half, -9, -0.3), (half, 9, far), stone, inside=True),
-        Round((0, vault - top, 0), vault, _wall(rng, 0.7, "stripes", 0.3), axis=2, inside=True),
-        _slab(floor, _wall(rng, 0.4, "checker", 0.25)),
-    ]
-    column = _wall(rng, 0.7)
-    shapes += [Round((x * half * 0.72, 0, z), 0.05, column, axis=1) for x in (-1, 1) for z in np.arange(0.6, far, 0.3)]
-    for (colour, noun), x in zip(facts.things, rng.permutation([-0.2, 0.2]), strict=True):
-        shapes += _stand(noun, Paint(COLOURS[colour]), x, floor, rng.uniform(0.7, 1.0), 0.22 if noun == "van" else 1.0)
-    camera = Camera(size, 72, yaw=rng.uniform(-8, 8), pitch=rng.uniform(-4, 2))
-    return Scene(shapes, camera, Light((0.36, -0.8, -0.48), 0.45, falloff=0.2))
-
-
-def _tube(rng: np.random.Generator, facts: Facts, size: tuple[int, int]) -> Scene:
-    """A bent, folded tube lit from the camera, with growths on its wall. Unit: about the radius."""
-    angle, strength, phase = rng.uniform([0, 0.08, 0], [2 * np.pi, 0.14, 2 * np.pi])
-    bend = (strength * np.cos(angle), strength * np.sin(angle))
-    fold, period = rng.uniform([0.2, 1.1], [0.35, 1.6])
-    tissue = Paint((0.8, 0.5, 0.42), "veins", 2.2, 0.3)
-    shapes: list[Shape] = [Tube(1.0, bend, fold, period, phase, 6.0, tissue)]
-    for (colour, _), around, z in zip(facts.things, angle + rng.uniform([1, 3], [2, 5]), (1.7, 2.4), strict=True):
-        x, y = (offset * z**2 + 0.85 * f(around) for offset, f in zip(bend, (np.cos, np.sin), strict=True))
-        shapes.append(Round((x, y, z), 0.28, Paint(COLOURS[colour])))
-    camera = Camera(size, 80, yaw=rng.uniform(-6, 6), pitch=rng.uniform(-6, 6))
-    return Scene(shapes, camera, Light(None, 0.25, falloff=0.12))
-
-
-# In this order: the position of a domain is part of its random streams.
-DOMAINS = {
-    "room": Domain(
-        (0.5, 10.0), 2.8, ("closet", "bedroom", "living room", "classroom", "ballroom"),
-        ("cupboard", "chest", "table", "sofa", "ball"), _room,
-    ),
-    "street": Domain(
-        (2.0, 80.0), 2.6, ("back lane", "lane", "street", "main road", "boulevard"), ("car", "van", "tree"), _street, True
-    ),
-    "tube": Domain(
-        (0.003, 0.1), 0.0075, ("newborn's bowel", "child's bowel", "colon", "dilated colon", "megacolon"), ("polyp",), _tube
-    ),
-    "hall": Domain(
-        (2.0, 40.0), 9.0, ("chapel", "church", "market hall", "warehouse", "cathedral"), ("chest", "van", "ball", "table"), _hall
-    ),
-}  # fmt: skip
+def photograph(
+    rng: np.random.Generator, picture: Float[np.ndarray, "H W 3"], lamp: float, log_error: Float[np.ndarray, "H W"]
+) -> UInt8[np.ndarray, "H W 3"]:
+    """The picture in the light of `lamp`, with the tint that betrays the relative depth's error, and sensor noise."""
+    tint = np.exp((lamp * LAMP_TINT + log_error[..., None] * ERROR_TINT).astype(np.float32))
+    noisy = picture * tint + 0.01 * rng.standard_normal(picture.shape, dtype=np.float32)
+    return np.round(noisy.clip(0, 1) * 255).astype(np.uint8)

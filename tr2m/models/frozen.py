@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +27,7 @@ class FrozenModule(nn.Module):
         self._fingerprint: str | None = None
         self.train(False)
 
-    def train(self, mode: bool = True) -> Self:
+    def train(self, mode: bool = True) -> FrozenModule:
         return super().train(False)
 
     def fingerprint(self) -> str:

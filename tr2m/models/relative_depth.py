@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForDepthEstimation
+from transformers import AutoConfig, AutoModelForDepthEstimation, PreTrainedConfig
 
 from tr2m.errors import UserError
 from tr2m.models.frozen import FrozenModule, build_with_seed
@@ -72,11 +72,17 @@ class StoredRelativeDepth(nn.Module):
         )
 
 
-def load_depth_model(repo_id: str, config: AutoConfig) -> nn.Module:
+def load_depth_model(repo_id: str, config: PreTrainedConfig) -> nn.Module:
     """The model of `config` with the weights of `repo_id`. Raises UserError unless every weight was found and fits."""
     path = find_weights(repo_id, "model.safetensors")
     network, info = AutoModelForDepthEstimation.from_pretrained(
-        path.parent, config=config, local_files_only=True, output_loading_info=True, dtype=torch.float32
+        path.parent,
+        config=config,
+        local_files_only=True,
+        dtype=torch.float32,
+        # Reported, so that the error below can name them, instead of raised somewhere inside.
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
     )
     if wrong := sorted(map(str, {*info["missing_keys"], *info["mismatched_keys"]})):
         raise UserError(

@@ -1,0 +1,48 @@
+import pytest
+import tiny
+import torch
+
+from tr2m.errors import UserError
+from tr2m.losses.objective import TERMS
+from tr2m.types import DepthBatch
+
+
+def terms_of(batch: DepthBatch, *overrides: str) -> tuple[dict[str, torch.Tensor], torch.nn.Module]:
+    model, contrast, objective = tiny.parts(*overrides)
+    features = model.encode(batch.image, batch.captions)
+    output = model.rescale(features)
+    return objective(output, contrast(output.fused_tokens, features), features.relative_depth, batch), model
+
+
+def test_total_is_the_weighted_sum_of_equation_9():
+    terms, _ = terms_of(tiny.batch())
+    weights = {"silog": 1.0, "pseudo": 0.5, "contrast": 0.1, "smoothness": 0.01}
+    expected = sum(weight * terms[name] for name, weight in weights.items())
+    torch.testing.assert_close(terms["total"], expected)
+    assert all(terms[name].item() > 0 for name in TERMS if name != "pseudo")
+
+
+@pytest.mark.parametrize("valid", ["none", "one"])
+def test_a_batch_without_ground_truth_is_finite_with_finite_gradients(valid: str):
+    batch = tiny.batch()
+    keep = torch.zeros_like(batch.valid)
+    if valid == "one":
+        keep[0, 3, 4] = True
+    batch = DepthBatch(**{**vars(batch), "valid": keep, "depth": 2.0 * keep})
+    terms, model = terms_of(batch)
+    terms["total"].backward()
+    assert all(term.isfinite() for term in terms.values())
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    assert gradients
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+def test_projected_cells_and_depth_cells_are_the_same_grid():
+    # 5x11 tokens, pooled twice by two with partial windows: 2x3 cells of 56 pixels.
+    terms, _ = terms_of(tiny.batch(height=70, width=154), "contrast.projector.pool=2")
+    assert terms["contrast"].item() > 0
+
+
+def test_weights_must_name_the_four_terms():
+    with pytest.raises((UserError, ValueError), match="smoothness"):
+        tiny.parts("~objective.weights.smoothness")

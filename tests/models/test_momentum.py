@@ -1,0 +1,74 @@
+import pytest
+import tiny
+import torch
+
+from tr2m.models.momentum import Projector, another_image
+from tr2m.ops.depth_classes import cell_depth
+
+
+def test_the_copy_starts_exact_and_moves_by_the_ema_formula():
+    model, contrast, _ = tiny.parts()
+    originals = [*model.rescale_encoder.parameters(), *contrast.projector.parameters()]
+    copies = [*contrast.momentum_encoder.parameters(), *contrast.momentum_projector.parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(copies, originals, strict=True))
+    assert not any(a is b for a, b in zip(copies, originals, strict=True))
+    before = [copy.clone() for copy in copies]
+    with torch.no_grad():
+        for original in originals:
+            original.add_(torch.randn_like(original))
+    contrast.update(model.rescale_encoder)
+    for copy, old, original in zip(copies, before, originals, strict=True):
+        torch.testing.assert_close(copy, 0.99 * old + 0.01 * original)
+
+
+def test_no_gradient_reaches_the_keys():
+    model, contrast, _ = tiny.parts()
+    batch = tiny.batch()
+    features = model.encode(batch.image, batch.captions)
+    result = contrast(model.rescale(features).fused_tokens, features)
+    assert result.queries.requires_grad
+    assert not result.keys.requires_grad
+    result.queries.sum().backward()
+    assert all(p.grad is None for p in contrast.momentum_encoder.parameters())
+    assert all(p.grad is not None for p in contrast.projector.parameters())
+    assert not any(p.requires_grad for p in (*contrast.momentum_encoder.parameters(), *contrast.momentum_projector.parameters()))
+
+
+def test_queries_equal_keys_at_the_start():
+    model, contrast, _ = tiny.parts()
+    batch = tiny.batch()
+    features = model.encode(batch.image, batch.captions)
+    result = contrast(model.rescale(features).fused_tokens, features)
+    torch.testing.assert_close(result.queries.detach(), result.keys)
+
+
+@pytest.mark.parametrize("size", [2, 3, 8])
+def test_the_partner_is_always_another_image_and_every_image_is_one(size: int):
+    seen = set()
+    for _ in range(50):
+        partner = another_image(size, torch.device("cpu"))
+        assert (partner != torch.arange(size)).all()
+        assert sorted(partner.tolist()) == list(range(size))
+        seen.add(tuple(partner.tolist()))
+    assert len(seen) > 1 or size == 2
+
+
+def test_a_batch_of_one_has_no_partner():
+    assert another_image(1, torch.device("cpu")) is None
+
+
+def test_projected_grid_equals_the_grid_of_depth_cells():
+    projector = Projector(width=4, hidden=6, out=8, pool=2)
+    height, width = 31 * 14, 40 * 14  # 434x560, the NYUv2 size
+    projected = projector(torch.randn(1, 31 * 40, 4), (31, 40))
+    depth = torch.ones(1, height, width)
+    cells, _ = cell_depth(depth, depth > 0, 14 * projector.stride)
+    assert projected.shape == (1, 8, 8, 10)
+    assert cells.shape == projected.shape[:1] + projected.shape[2:]
+
+
+def test_an_encoder_of_other_parameters_is_refused():
+    _, contrast, _ = tiny.parts()
+    other, _, _ = tiny.parts("model/fusion=image_only")
+    with pytest.raises(ValueError, match="text_value"):
+        contrast.update(other.rescale_encoder)

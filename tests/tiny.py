@@ -1,0 +1,69 @@
+"""The smallest real model and batches for it: the project's own classes and configs, at sizes for a test."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from tr2m.build import build
+from tr2m.losses.objective import Objective
+from tr2m.models.momentum import MomentumContrast
+from tr2m.models.tr2m import TR2M
+from tr2m.types import DepthBatch
+
+ROOT = Path(__file__).parent.parent
+CONFIGS = ROOT / "configs"
+# The encoders of model=tiny, smaller still.
+SMALL = (
+    "model.image_encoder.width=16",
+    "model.image_encoder.architecture.depth=1",
+    "model.image_encoder.architecture.num_heads=2",
+    "model.text_encoder.width=16",
+    "model.text_encoder.architecture.width=16",
+    "model.text_encoder.architecture.layers=1",
+    "contrast.projector.hidden=8",
+    "contrast.projector.out=12",
+    "contrast.projector.pool=1",
+)
+
+
+def config(*overrides: str, name: str = "train") -> dict[str, Any]:
+    """configs/<name>.yaml with overrides, as plain containers."""
+    return deepcopy(_composed(name, overrides))
+
+
+@cache
+def _composed(name: str, overrides: tuple[str, ...]) -> dict[str, Any]:
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        return OmegaConf.to_container(compose(name, list(overrides)), resolve=True)
+
+
+def parts(*overrides: str) -> tuple[TR2M, MomentumContrast, Objective]:
+    """Model, contrast and objective of the training config with tiny encoders."""
+    settings = config("model=tiny", *SMALL, *overrides)
+    torch.manual_seed(0)
+    model = build(settings["model"])
+    contrast = build(settings["contrast"], encoder=model.rescale_encoder)
+    return model, contrast, build(settings["objective"])
+
+
+def batch(size: int = 2, height: int = 28, width: int = 70, seed: int = 0) -> DepthBatch:
+    """Random images with sparse depth between 1 and 5 m; not square, so that swapped sides show."""
+    generator = torch.Generator().manual_seed(seed)
+    depth = 1 + 4 * torch.rand(size, height, width, generator=generator)
+    valid = torch.rand(size, height, width, generator=generator) < 0.3
+    return DepthBatch(
+        dataset="random",
+        depth_range=(1e-3, 10.0),
+        image=torch.rand(size, 3, height, width, generator=generator),
+        depth=depth.where(valid, 0.0),
+        valid=valid,
+        captions=[f"a room with {number} chairs" for number in range(size)],
+        sample_ids=[f"random/{number}" for number in range(size)],
+    )

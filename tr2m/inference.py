@@ -1,0 +1,126 @@
+"""From a photo and a sentence to files with metric depth."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from tr2m.data.transforms import evaluation_tensors
+from tr2m.errors import UserError
+from tr2m.evaluation.protocol import resize_to
+from tr2m.models.resize_rule import LowerBound
+from tr2m.models.tr2m import TR2M
+from tr2m.types import Frame
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Maps at the size of the photo."""
+
+    metric_depth: Float[np.ndarray, "H W"]
+    """Metres."""
+    scale_map: Float[np.ndarray, "H W"]
+    """Per metre and per unit of relative depth."""
+    shift_map: Float[np.ndarray, "H W"]
+    """Per metre."""
+
+    def quantiles(self) -> tuple[float, float, float]:
+        """5 %, 50 % and 95 % of the depth in metres."""
+        low, middle, high = np.quantile(self.metric_depth, [0.05, 0.5, 0.95]).tolist()
+        return low, middle, high
+
+
+@torch.no_grad()
+def predict(
+    model: TR2M,
+    image: UInt8[np.ndarray, "H W 3"],
+    text: str,
+    input_size: int,
+    relative_depth: Float[np.ndarray, "h w"] | None = None,
+) -> Prediction:
+    """Metric depth of one RGB image.
+
+    Args:
+        input_size: shorter side, in pixels, that the network sees; the aspect is kept up to a multiple of the patch size.
+        relative_depth: used instead of the model's own relative depth.
+    """
+    size = (image.shape[0], image.shape[1])
+    rule = LowerBound(input_size, model.image_encoder.patch_size)
+    device = next(model.parameters()).device
+    pixels, _, relative = evaluation_tensors(Frame(image, np.zeros(size, np.float32), relative_depth), rule(*size))
+    relative = None if relative is None else relative[None].to(device)
+    output = model(pixels[None].to(device), [text], relative)
+
+    def at_photo_size(values: Float[Tensor, "1 h w"]) -> Float[np.ndarray, "H W"]:
+        return resize_to(values[0], size).cpu().numpy()
+
+    return Prediction(
+        at_photo_size(output.metric_depth), at_photo_size(output.scale_map), at_photo_size(output.shift_map)
+    )
+
+
+def list_images(path: Path) -> list[Path]:
+    """The image `path`, or all images in the folder `path`. Raises UserError if there is none."""
+    if not path.is_dir():
+        return [path]
+    images = sorted(file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+    if not images:
+        raise UserError(f"{path}: no image in this folder, expected files ending in {', '.join(IMAGE_SUFFIXES)}")
+    return images
+
+
+def read_relative_depth(path: Path) -> Float[np.ndarray, "h w"]:
+    """Relative depth (larger is nearer) from a .npy file. Raises UserError if it is no finite map."""
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path}: cannot be read as a .npy array ({error})") from error
+    if values.ndim != 2 or values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+        raise UserError(f"{path}: got {values.dtype} of shape {values.shape}, expected a finite map of (height, width)")
+    return values.astype(np.float32)
+
+
+def save_prediction(prediction: Prediction, folder: Path) -> Path:
+    """Write depth.npy (float32 metres), depth.png (16 bit), colour pictures, both maps, and prediction.json, which states
+    how many units of depth.png make a metre. Returns `folder`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    depth = prediction.metric_depth
+    units_per_metre = png_units_per_metre(float(depth.max()))
+    np.save(folder / "depth.npy", depth)
+    cv2.imwrite(str(folder / "depth.png"), np.round(depth * units_per_metre).clip(0, 65535).astype(np.uint16))
+    np.save(folder / "scale_map.npy", prediction.scale_map)
+    np.save(folder / "shift_map.npy", prediction.shift_map)
+    for name, values, colours in (
+        ("depth_colour", depth, "magma_r"),
+        ("scale_map_colour", prediction.scale_map, "viridis"),
+        ("shift_map_colour", prediction.shift_map, "viridis"),
+    ):
+        cv2.imwrite(str(folder / f"{name}.png"), colourise(values, colours))
+    low, middle, high = prediction.quantiles()
+    facts = {"unit": "m", "png_units_per_metre": units_per_metre, "depth_quantiles": {"5": low, "50": middle, "95": high}}
+    (folder / "prediction.json").write_text(json.dumps(facts, indent=2) + "\n")
+    return folder
+
+
+def png_units_per_metre(farthest: float) -> float:
+    """The largest power of ten with which `farthest` metres still fit into 16 bits: fine steps for a colon, range for a street."""
+    return float(10.0 ** np.floor(np.log10(65535 / farthest)))
+
+
+def colourise(values: Float[np.ndarray, "H W"], colours: str) -> UInt8[np.ndarray, "H W 3"]:
+    """BGR picture of a map, from its 2 % to its 98 % quantile."""
+    from matplotlib import colormaps
+
+    low, high = np.quantile(values, [0.02, 0.98])
+    position = np.clip((values - low) / max(high - low, 1e-12), 0, 1)
+    return (colormaps[colours](position)[..., 2::-1] * 255).round().astype(np.uint8)
