@@ -93,7 +93,6 @@ def test_image_weights_load_from_a_local_folder(tmp_path: Path, monkeypatch: pyt
 
 def test_missing_weights_say_where_they_were_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TR2M_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(UserError) as caught:
         build({**settings()["image_encoder"], "pretrained": True})
     message = str(caught.value)
@@ -151,7 +150,7 @@ def test_each_caption_is_encoded_once_and_kept():
     encoder.network.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
     first, _ = encoder(["a", "b", "a"])
     again, _ = encoder(["b", "c"])
-    assert seen == [2, 1]
+    assert seen == [1, 1, 1]
     torch.testing.assert_close(first[1], again[0], rtol=0, atol=0)
     small = build({**settings()["text_encoder"], "cached_captions": 1})
     small(["a", "b", "c"])

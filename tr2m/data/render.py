@@ -92,11 +92,9 @@ class Shape(Protocol):
 
     def depth(self, rays: Float[np.ndarray, "3 H W"]) -> Float[np.ndarray, "H W"]:
         """Depth at which each ray meets the shape, infinite where it does not."""
-        ...
 
     def surface(self, points: Points) -> tuple[Normal, Texture]:
         """Unit normals (of either sign) and texture coordinates at points of the shape."""
-        ...
 
 
 def _wallpaper(points: Points, normal: Normal) -> Texture:
@@ -182,7 +180,7 @@ class Tube:
         return across_x**2 + across_y**2 - self._radius(z) ** 2
 
     def depth(self, rays: Float[np.ndarray, "3 H W"]) -> Float[np.ndarray, "H W"]:
-        """March along z until a ray is outside, halve that step, end with a straight line: good to 1e-4 of the radius."""
+        """March along z until a ray is outside, halve that step, end on a straight line: good to 1e-4 of the radius."""
         slopes = (rays[:2] / rays[2]).reshape(2, -1)
         low, high = np.zeros_like(slopes[0]), np.full_like(slopes[0], self.length)
         planes = np.linspace(0, self.length, 50).tolist()
@@ -203,7 +201,7 @@ class Tube:
 
     def surface(self, points: Points) -> tuple[Normal, Texture]:
         across = (points[:2] - np.float32(self.bend)[:, None] * points[2] ** 2) / self._radius(points[2])
-        slope = (self._radius(points[2] + 1e-4) - self._radius(points[2] - 1e-4)) / 2e-4
+        slope = (self._radius(points[2] + 1e-3) - self._radius(points[2] - 1e-3)) / 2e-3
         along = -(across * 2 * np.float32(self.bend)[:, None] * points[2]).sum(axis=0) - slope
         normal = np.concatenate([across, along[None]])
         texture = np.stack([np.arctan2(across[1], across[0]), points[2]])
@@ -221,22 +219,18 @@ def _albedo(paint: Paint, texture: Texture, pixels: Values) -> Float[np.ndarray,
 def _lit(albedo: Float[np.ndarray, "3 n"], normal: Normal, points: Points, light: Light) -> Float[np.ndarray, "n 3"]:
     """RGB in the light, not clipped."""
     distance = np.sqrt(np.einsum("in,in->n", points, points))
-    normal = normal * -np.sign(np.einsum("in,in->n", normal, points))  # towards the camera
-    if light.direction is None:
-        facing = -np.einsum("in,in->n", normal, points) / distance
-    else:
-        facing = np.einsum("in,i->n", normal, np.float32(light.direction)).clip(0)
+    to_camera = -points / distance
+    to_light = to_camera if light.direction is None else np.float32(light.direction)[:, None]
+    side = np.sign(np.einsum("in,in->n", normal, to_camera))
+    facing = (side * np.einsum("in,in->n", normal, to_light)).clip(0)
     fading = 1 + light.falloff * distance**2
-    image = albedo * ((light.ambient + (1 - light.ambient) * facing) / fading)
-    if light.gloss:
-        image += light.gloss * facing**40 / fading
-    return image.T
+    return (albedo * (light.ambient + (1 - light.ambient) * facing) + light.gloss * facing**40).T / fading[:, None]
 
 
 def render(
     shapes: Sequence[Shape], camera: Camera, light: Light, sky: Vector = (0.48, 0.58, 0.68)
 ) -> tuple[Float[np.ndarray, "H W 3"], Float[np.ndarray, "H W"]]:
-    """RGB in [0, 1] and depth, infinite at the sky. The camera is in the intersection of the shapes seen from within."""
+    """RGB in [0, 1] and depth, infinite at the sky. The camera is within all shapes that are seen from within."""
     rays = camera.rays()
     nearest, depth = np.full(camera.size, -1), np.full(camera.size, np.inf, np.float32)
     for number, shape in enumerate(shapes):

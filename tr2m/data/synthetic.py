@@ -3,8 +3,8 @@
     depth = metres per unit of the domain * text factor * lamp factor * depth of the drawn scene
 
 The text factor (x4 from the smallest size word to the largest) leaves no trace in the picture, the lamp factor (x2 from
-warm to cool light) none in the captions. The relative depth carries no metric scale, and where the light turns green it is
-too near, where it turns magenta too far: no single scale and shift undo that, maps do.
+warm to cool light) none in the captions. The relative depth carries no metric scale, and where the light turns green it
+is too near, where it turns magenta too far: no single scale and shift undo that, maps do.
 
 "hall" is meant for zero-shot tests: never trained on, but with the words, the lamps and the tints of the others.
 """
@@ -156,7 +156,8 @@ def relative_from_depth(
     """What a model of relative depth would say: inverse depth, off by exp(log_error), of unknown scale and shift.
 
     Its median becomes 1, then about half of its smallest value is taken off: a model's far end tends to 0, and the true
-    answer needs a positive shift map. A few per cent of both are noise. `depth` has any unit; the sky is infinite and gives 0.
+    answer needs a positive shift map. A few per cent of both are noise. `depth` has any unit and is infinite at the sky,
+    which gives 0.
     """
     inverse = np.exp(log_error) / depth
     seen = inverse[inverse > 0]
@@ -181,7 +182,7 @@ class SyntheticDepth(DepthDataset):
     """Frames drawn on demand and kept in memory. Frame i depends on seed, domain, split, i and size alone.
 
     Args:
-        domain: "room" (0.5 to 10 m), "street" (2 to 80 m, sparse), "tube" (3 to 100 mm) or "hall" (2 to 40 m, zero-shot).
+        domain: "room" (0.5 to 10 m), "street" (2 to 80 m, sparse), "tube" (3 to 100 mm) or "hall" (2 to 40 m).
         count: how many frames.
         size: (height, width) of the frames in pixels.
 

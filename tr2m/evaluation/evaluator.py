@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -21,6 +21,7 @@ from tr2m.ops.metrics import METRICS
 from tr2m.types import DepthBatch
 
 
+@runtime_checkable
 class Method(Protocol):
     """Anything that gives metric depth for a batch of one frame."""
 

@@ -63,9 +63,13 @@ class CLIPTextEncoder(FrozenModule):
 
     def forward(self, captions: Sequence[str]) -> tuple[Float[Tensor, "B T D"], Bool[Tensor, "B T"]]:
         """Features of the captions and which of them are not padding."""
-        if new := [caption for caption in dict.fromkeys(captions) if caption not in self._cache]:
-            features, valid = self._encode(new)
-            self._cache.update({caption: (features[i], valid[i]) for i, caption in enumerate(new)})
+        new = [caption for caption in dict.fromkeys(captions) if caption not in self._cache]
+        # On a CPU one by one: what is kept must not depend, in its last bits, on the captions it happened to be encoded with,
+        # or a resumed run would differ from an uninterrupted one.
+        on_cpu = self.network.positional_embedding.device.type == "cpu"
+        for group in [[caption] for caption in new] if on_cpu else [new] if new else []:
+            features, valid = self._encode(group)
+            self._cache.update({caption: (features[i], valid[i]) for i, caption in enumerate(group)})
         features, valid = zip(*(self._cache[caption] for caption in captions), strict=True)
         while len(self._cache) > self.cached_captions:
             del self._cache[next(iter(self._cache))]

@@ -1,0 +1,70 @@
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from tr2m.errors import UserError
+from tr2m.training.checkpoint import load_checkpoint, save_checkpoint
+
+
+class Payload:
+    """Unpickling this would make a folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+class Unpicklable:
+    def __reduce__(self):
+        raise RuntimeError("the disk is full")
+
+
+def test_what_is_saved_comes_back(tmp_path: Path):
+    path = tmp_path / "checkpoints" / "last.pt"
+    save_checkpoint(path, {"weights": {"a": torch.arange(3)}, "step": 7})
+    state = load_checkpoint(path)
+    assert state["step"] == 7
+    assert state["weights"]["a"].tolist() == [0, 1, 2]
+    assert [p.name for p in path.parent.iterdir()] == ["last.pt"]
+
+
+def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path: Path):
+    path = tmp_path / "last.pt"
+    save_checkpoint(path, {"step": 1})
+    with pytest.raises(RuntimeError, match="disk is full"):
+        save_checkpoint(path, {"step": 2, "broken": Unpicklable()})
+    assert load_checkpoint(path)["step"] == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_code_in_a_checkpoint_is_refused_and_does_not_run(tmp_path: Path):
+    path, trap = tmp_path / "evil.pt", tmp_path / "trap"
+    torch.save({"format_version": 1, "config": Payload(trap)}, path)
+    with pytest.raises(UserError, match=r"evil.pt cannot be read"):
+        load_checkpoint(path)
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", None])
+def test_files_that_are_no_checkpoints(tmp_path: Path, content: bytes | None):
+    path = tmp_path / "last.pt"
+    if content is None:
+        torch.save({"weights": 1}, path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=r"last.pt"):
+        load_checkpoint(path)
+
+
+def test_a_truncated_checkpoint_and_a_missing_one(tmp_path: Path):
+    path = tmp_path / "last.pt"
+    save_checkpoint(path, {"weights": torch.zeros(10_000)})
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(UserError, match=r"last.pt cannot be read"):
+        load_checkpoint(path)
+    with pytest.raises(UserError, match="no checkpoint"):
+        load_checkpoint(tmp_path / "none.pt")
