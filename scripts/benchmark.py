@@ -1,4 +1,6 @@
-"""Measure speed: python scripts/benchmark.py what=contrast. Prints ratios measured in one run, with the device's name."""
+"""Measure speed: python scripts/benchmark.py what=contrast. Prints ratios measured in one run, with the device's
+name.
+"""
 
 from __future__ import annotations
 
@@ -44,9 +46,9 @@ def benchmark_contrast(settings: dict) -> dict:
         labels = torch.randint(0, settings["classes"] + 1, (2, 1, pixels), generator=generator).to(device)
         partner = torch.tensor([1, 0], device=device)
         linear_loss = ScaleOrientedContrast(settings["classes"])
-        linear = [measure(lambda q: linear_loss(q, keys, labels, partner), queries) for _ in range(settings["repeats"])]
+        linear = [measure(linear_loss, queries, keys, labels, partner) for _ in range(settings["repeats"])]
         seconds, value = min(seconds for seconds, _ in linear), linear[0][1]
-        direct_seconds, direct_value = measure(lambda q: direct_contrast(q, keys, labels, partner), queries)
+        direct_seconds, direct_value = measure(direct_contrast, queries, keys, labels, partner)
         row = {"pixels": pixels, "linear_s": seconds, "direct_s": direct_seconds, "ratio": direct_seconds / seconds}
         difference = abs(direct_value - value) / abs(direct_value)
         print(f"{pixels:>6}   {seconds:>10.4f}   {direct_seconds:>10.3f}   {row['ratio']:>5.0f}   {difference:.1e}")
@@ -54,13 +56,13 @@ def benchmark_contrast(settings: dict) -> dict:
     return result
 
 
-def measure(loss: Callable[[Tensor], Tensor], queries: Tensor) -> tuple[float, float]:
+def measure(loss: Callable[..., Tensor], queries: Tensor, *others: Tensor) -> tuple[float, float]:
     """Seconds for one forward and backward pass, and the loss."""
     import torch
 
     queries = queries.clone().requires_grad_(True)
     start = time.perf_counter()
-    value = loss(queries)
+    value = loss(queries, *others)
     value.backward()
     if queries.is_cuda:
         torch.cuda.synchronize()
@@ -68,8 +70,8 @@ def measure(loss: Callable[[Tensor], Tensor], queries: Tensor) -> tuple[float, f
 
 
 def direct_contrast(queries: Tensor, keys: Tensor, labels: Tensor, partner: Tensor | None, rows: int = 2048) -> Tensor:
-    """Eq. 8 as it stands: every query against every key. `rows` queries at a time, recomputed in the backward pass, because
-    the whole similarity matrix would not fit into memory.
+    """Eq. 8 as it stands: every query against every key. `rows` queries at a time, recomputed in the backward pass,
+    because the whole similarity matrix would not fit into memory.
     """
     import torch
     import torch.nn.functional as F

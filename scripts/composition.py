@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +13,9 @@ from tr2m.build import build
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.errors import UserError
 from tr2m.evaluation.protocol import Protocol
+from tr2m.training.run_log import RunLog
+from tr2m.training.seeding import seed_everything
+from tr2m.training.trainer import Trainer, ValidationSet
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,9 @@ def build_scored(dataset: dict[str, Any]) -> Scored:
 
 
 def build_datasets(datasets: dict[str, dict[str, Any] | None]) -> tuple[list[DepthDataset], list[Scored]]:
-    """Training and evaluation splits of all data sets. Raises one UserError that names every data set that cannot be had."""
+    """Training and evaluation splits of all data sets. Raises one UserError that names every data set that cannot be
+    had.
+    """
     if unknown := [name for name, dataset in datasets.items() if dataset is None]:
         known = [name for name in datasets if name not in unknown]
         raise UserError(
@@ -64,3 +70,41 @@ def build_datasets(datasets: dict[str, dict[str, Any] | None]) -> tuple[list[Dep
     if problems:
         raise UserError("\n       ".join(problems))
     return train_sets, scored_sets
+
+
+def build_trainer(settings: dict[str, Any], overrides: list[str]) -> Trainer:
+    """The trainer that a composed train.yaml describes, resumed if it says so. Makes the run's folder."""
+    device = pick_device(settings["device"])
+    seed_everything(settings["seed"])
+    train_sets, scored_sets = build_datasets(settings["data"]["datasets"])
+    trained = {dataset.name for dataset in train_sets}
+    model = build(settings["model"]).to(device)
+    contrast = build(settings["contrast"], encoder=model.rescale_encoder).to(device)
+    parameters = [p for module in (model, contrast) for p in module.parameters() if p.requires_grad]
+    resume = Path(settings["resume"]).absolute() if settings["resume"] else None
+    folder = resume.parent.parent if resume else run_folder(settings)
+    trainer = Trainer(
+        model=model,
+        contrast=contrast,
+        objective=build(settings["objective"]),
+        optimizer=build(settings["optim"]["optimizer"], params=parameters),
+        schedule=build(settings["optim"]["schedule"]),
+        train_sets=train_sets,
+        validation_sets=[ValidationSet(s.dataset, s.protocol, s.dataset.name in trained) for s in scored_sets],
+        log=RunLog(folder, settings, overrides, device),
+        device=device,
+        config=settings,
+        seed=settings["seed"],
+        **settings["trainer"],
+    )
+    if resume:
+        trainer.resume(resume)
+    return trainer
+
+
+def run_folder(settings: dict[str, Any]) -> Path:
+    """outputs/<experiment>/<run_id>, which must not exist: a run never writes into another one's folder."""
+    folder = Path(settings["paths"]["outputs"], str(settings["name"]), str(settings["run_id"]))
+    if folder.exists():
+        raise UserError(f"run folder {folder} exists: give another run_id, or resume={folder}/checkpoints/last.pt")
+    return folder

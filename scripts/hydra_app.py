@@ -23,8 +23,8 @@ CONFIGS = Path(__file__).parent.parent / "configs"
 
 
 def hydra_app(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
-    """Decorates `main(config)`: checks the command line, composes configs/<config_name>.yaml, runs, and prints a UserError
-    as one message with exit code 2.
+    """Decorates `main(config)`: checks the command line, composes configs/<config_name>.yaml, runs, and prints a
+    UserError as one message with exit code 2.
     """
 
     def decorate(main: Callable[[DictConfig], None]) -> Callable[[], None]:
@@ -47,7 +47,9 @@ def with_plain_errors(function: Callable[[], None]) -> None:
     try:
         function()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        # An error out of a data-loading worker brings that worker's traceback along, before its own message.
+        message = str(error).rpartition("tr2m.errors.UserError: ")[-1].strip()
+        print(f"error: {message}", file=sys.stderr)
         sys.exit(2)
 
 

@@ -1,4 +1,6 @@
-"""Metric depth of a photo or a folder of photos: python scripts/predict.py --ckpt best.pt --image photo.jpg --text "..." """
+"""Metric depth of a photo or a folder of photos: python scripts/predict.py --ckpt best.pt --image photo.jpg --text
+"..."
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,10 @@ def main() -> None:
     parser.add_argument("--image", required=True, type=Path, help="a JPEG or PNG file, or a folder of them")
     parser.add_argument("--text", required=True, help='a sentence about the picture, such as "a narrow kitchen"')
     parser.add_argument("--out", default=Path("predictions"), type=Path, help="folder to write to (%(default)s)")
-    parser.add_argument("--relative-depth", type=Path, help="a .npy file, for checkpoints trained on stored relative depth")
-    parser.add_argument("--input-size", type=int, default=434, help="shorter side the network sees (%(default)s)")
+    parser.add_argument(
+        "--relative-depth", type=Path, help="a .npy file, for checkpoints trained on stored relative depth"
+    )
+    parser.add_argument("--input-size", type=int, help="shorter side the network sees (as in training)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<number> (%(default)s)")
     arguments = parser.parse_args()
     try:

@@ -1,7 +1,7 @@
 """From a plain dictionary to objects: what a YAML file or a checkpoint says, and nothing else.
 
-A config names a class with `_target_` and gives its keyword arguments. Only the names below can be built, so that neither a
-command line nor a checkpoint from a stranger can run code; keys and types are checked against the signature.
+A config names a class with `_target_` and gives its keyword arguments. Only the names below can be built, so that
+neither a command line nor a checkpoint from a stranger can run code; keys and types are checked against the signature.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, get_type_hints
 
+from beartype import BeartypeConf
 from beartype.door import is_bearable
 
 from tr2m.errors import UserError
 
 ALLOWED_PREFIX = "tr2m."
+# An integer is a good float: YAML writes 1 where 1.0 is meant.
+NUMERIC_TOWER = BeartypeConf(is_pep484_tower=True)
 ALLOWED_TARGETS = {"torch.nn.Linear", "torch.nn.Identity", "torch.optim.AdamW"}
 
 
@@ -65,11 +68,12 @@ def check_arguments(name: str, target: type, arguments: Mapping[str, Any]) -> No
         if key not in parameters:
             raise UserError(f"{name} has no argument {key!r}{nearest(key, parameters)}")
         hint = get_type_hints(target.__init__).get(key) if target.__module__.startswith(ALLOWED_PREFIX) else None
-        # An integer is a good float; YAML writes 1 where 1.0 is meant.
-        fits = hint is None or is_bearable(value, hint) or (hint is float and type(value) is int)
-        if not fits:
+        if hint is not None and not is_bearable(value, hint, conf=NUMERIC_TOWER):
             raise UserError(f"{name}: {key} = {value!r} is of type {type(value).__name__}, expected {hint}")
-    missing = [p.name for p in parameters.values() if p.default is p.empty and p.name not in arguments]
+    required = [
+        p for p in parameters.values() if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+    missing = [p.name for p in required if p.name not in arguments]
     if missing:
         raise UserError(f"{name} needs {', '.join(missing)}, which the config does not give")
 

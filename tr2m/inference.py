@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,17 +45,18 @@ def predict(
     model: TR2M,
     image: UInt8[np.ndarray, "H W 3"],
     text: str,
-    input_size: int,
+    input_size: int | None = None,
     relative_depth: Float[np.ndarray, "h w"] | None = None,
 ) -> Prediction:
     """Metric depth of one RGB image.
 
     Args:
-        input_size: shorter side, in pixels, that the network sees; the aspect is kept up to a multiple of the patch size.
+        input_size: shorter side, in pixels, that the network sees; the aspect is kept up to a multiple of the patch
+            size. None takes that of the training size whose aspect is nearest to the image's.
         relative_depth: used instead of the model's own relative depth.
     """
     size = (image.shape[0], image.shape[1])
-    rule = LowerBound(input_size, model.image_encoder.patch_size)
+    rule = LowerBound(input_size or nearest_training_side(model, size), model.image_encoder.patch_size)
     device = next(model.parameters()).device
     pixels, _, relative = evaluation_tensors(Frame(image, np.zeros(size, np.float32), relative_depth), rule(*size))
     relative = None if relative is None else relative[None].to(device)
@@ -66,6 +68,12 @@ def predict(
     return Prediction(
         at_photo_size(output.metric_depth), at_photo_size(output.scale_map), at_photo_size(output.shift_map)
     )
+
+
+def nearest_training_side(model: TR2M, size: tuple[int, int]) -> int:
+    """Shorter side of the size, among those the model was trained at, whose aspect is nearest to that of `size`."""
+    aspect = size[1] / size[0]
+    return min(min(model.input_sizes, key=lambda s: abs(math.log(s[1] / s[0] / aspect))))
 
 
 def list_images(path: Path) -> list[Path]:
@@ -90,8 +98,8 @@ def read_relative_depth(path: Path) -> Float[np.ndarray, "h w"]:
 
 
 def save_prediction(prediction: Prediction, folder: Path) -> Path:
-    """Write depth.npy (float32 metres), depth.png (16 bit), colour pictures, both maps, and prediction.json, which states
-    how many units of depth.png make a metre. Returns `folder`.
+    """Write depth.npy (float32 metres), depth.png (16 bit), colour pictures, both maps, and prediction.json, which
+    states how many units of depth.png make a metre. Returns `folder`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     depth = prediction.metric_depth
@@ -107,13 +115,19 @@ def save_prediction(prediction: Prediction, folder: Path) -> Path:
     ):
         cv2.imwrite(str(folder / f"{name}.png"), colourise(values, colours))
     low, middle, high = prediction.quantiles()
-    facts = {"unit": "m", "png_units_per_metre": units_per_metre, "depth_quantiles": {"5": low, "50": middle, "95": high}}
+    facts = {
+        "unit": "m",
+        "png_units_per_metre": units_per_metre,
+        "depth_quantiles": {"5": low, "50": middle, "95": high},
+    }
     (folder / "prediction.json").write_text(json.dumps(facts, indent=2) + "\n")
     return folder
 
 
 def png_units_per_metre(farthest: float) -> float:
-    """The largest power of ten with which `farthest` metres still fit into 16 bits: fine steps for a colon, range for a street."""
+    """The largest power of ten with which `farthest` metres still fit into 16 bits: fine steps for a colon, range for
+    a street.
+    """
     return float(10.0 ** np.floor(np.log10(65535 / farthest)))
 
 

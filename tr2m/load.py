@@ -14,8 +14,8 @@ from tr2m.training.checkpoint import check_fingerprints, load_checkpoint, load_w
 def load_model(checkpoint: str | Path, device: torch.device | str = "cpu") -> TR2M:
     """The trained model of a checkpoint, in eval mode.
 
-    The frozen encoders come from $TR2M_WEIGHTS, the hub cache or the hub, and are compared with those it was trained on. The
-    model's config is read from the checkpoint as plain data and may only name this project's classes.
+    The frozen encoders come from $TR2M_WEIGHTS, the hub cache or the hub, and are compared with those it was trained
+    on. The model's config is read from the checkpoint as plain data and may only name this project's classes.
 
     Raises:
         UserError: no such file, not a checkpoint, or encoders that are missing or not the ones it was trained on.
@@ -24,4 +24,5 @@ def load_model(checkpoint: str | Path, device: torch.device | str = "cpu") -> TR
     model = build(state["config"]["model"])
     check_fingerprints(state["fingerprints"], model.fingerprints())
     load_weights(model, state["model"], str(checkpoint))
+    model.input_sizes = [(height, width) for height, width in state["input_sizes"]]
     return model.to(device).eval()

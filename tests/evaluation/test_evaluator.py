@@ -43,7 +43,7 @@ def test_a_result_says_how_it_was_measured():
 
 
 def test_no_usable_image_is_an_error_that_hints_at_the_unit():
-    with pytest.raises(UserError, match="flat: none of 1 frames.*unit"):
+    with pytest.raises(UserError, match=r"flat: none of 1 frames.*unit"):
         evaluate(TooFar(), Flat(depths=[2000.0], pixels=[48]), PROTOCOL, CPU, workers=0)
 
 
@@ -71,7 +71,7 @@ def test_linear_fit_recovers_a_perfect_relative_model_and_median_does_not():
     linear = evaluate(LinearFit(PROTOCOL), dataset, PROTOCOL, CPU, 0).result
     median = evaluate(MedianScale(PROTOCOL), dataset, PROTOCOL, CPU, 0).result
     assert linear["metrics"]["abs_rel"] < 1e-5
-    assert 0.01 < median["metrics"]["abs_rel"]
+    assert median["metrics"]["abs_rel"] > 0.01
     assert "ground truth" in linear["protocol"]["alignment"]
 
 

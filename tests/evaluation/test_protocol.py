@@ -10,7 +10,9 @@ from tr2m.evaluation.protocol import Protocol, resize_to
 
 
 def protocol(**changes: object) -> Protocol:
-    return Protocol(**{"name": "paper", "unit": "m", "min_depth": 1e-3, "max_depth": 10.0, "region": FullFrame(), **changes})
+    return Protocol(
+        **{"name": "paper", "unit": "m", "min_depth": 1e-3, "max_depth": 10.0, "region": FullFrame(), **changes}
+    )
 
 
 def test_range_is_strict_and_the_region_is_cut_out():

@@ -68,13 +68,13 @@ def test_image_tokens_are_those_of_timm_row_by_row_for_any_multiple_of_14():
 
 def test_sides_that_are_no_multiple_of_the_patch_are_refused():
     encoder = build(settings()["image_encoder"])
-    with pytest.raises(ValueError, match="28x71.*multiples of 14"):
+    with pytest.raises(ValueError, match=r"28x71.*multiples of 14"):
         encoder(torch.rand(1, 3, 28, 71))
 
 
 def test_a_width_that_is_not_the_networks_is_refused():
     config = settings()["image_encoder"]
-    with pytest.raises(UserError, match="width 16.*says 24"):
+    with pytest.raises(UserError, match=r"width 16.*says 24"):
         build({**config, "width": 24})
 
 
@@ -96,7 +96,12 @@ def test_missing_weights_say_where_they_were_looked_for(tmp_path: Path, monkeypa
     with pytest.raises(UserError) as caught:
         build({**settings()["image_encoder"], "pretrained": True})
     message = str(caught.value)
-    for part in ("model.safetensors", str(tmp_path), "hf download timm/vit_small_patch14_dinov2.lvd142m", "TR2M_WEIGHTS"):
+    for part in (
+        "model.safetensors",
+        str(tmp_path),
+        "hf download timm/vit_small_patch14_dinov2.lvd142m",
+        "TR2M_WEIGHTS",
+    ):
         assert part in message
 
 
@@ -140,7 +145,7 @@ def test_text_features_are_those_of_open_clip(loaded_clip, monkeypatch: pytest.M
 def test_a_clip_file_of_another_architecture_is_refused(loaded_clip, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TR2M_WEIGHTS", str(loaded_clip[1]))
     config = settings("model.text_encoder.architecture.layers=2")["text_encoder"]
-    with pytest.raises(UserError, match="lacks transformer.resblocks.1"):
+    with pytest.raises(UserError, match=r"lacks transformer.resblocks.1"):
         build({**config, "pretrained": True})
 
 

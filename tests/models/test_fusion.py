@@ -13,7 +13,11 @@ def test_equations_1_and_2_on_the_features_themselves():
     image, text = torch.randn(1, 5, 4), torch.randn(1, 3, 4)
     valid = torch.tensor([[True, True, False]])
     fusion = CrossModalityAttention(4, "sequence", "none")
-    expected = image[0] + softmax_attention(image[0], image[0], image[0]) + softmax_attention(image[0], text[0, :2], text[0, :2])
+    expected = (
+        image[0]
+        + softmax_attention(image[0], image[0], image[0])
+        + softmax_attention(image[0], text[0, :2], text[0, :2])
+    )
     torch.testing.assert_close(fusion(image, text, valid)[0], expected)
 
 
@@ -33,7 +37,9 @@ def test_one_text_token_adds_its_value_to_every_pixel():
     image, text = torch.randn(2, 5, 4), torch.randn(2, 1, 4)
     valid = torch.ones(2, 1, dtype=torch.bool)
     pooled, sequence = CrossModalityAttention(4, "pooled", "full"), CrossModalityAttention(4, "sequence", "full")
-    sequence.load_state_dict(pooled.state_dict() | {f"text_key.{k}": v for k, v in pooled.image_key.state_dict().items()})
+    sequence.load_state_dict(
+        pooled.state_dict() | {f"text_key.{k}": v for k, v in pooled.image_key.state_dict().items()}
+    )
     assert pooled.text_key is None
     torch.testing.assert_close(pooled(image, text, valid), sequence(image, text, valid))
 

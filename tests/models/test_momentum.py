@@ -31,7 +31,9 @@ def test_no_gradient_reaches_the_keys():
     result.queries.sum().backward()
     assert all(p.grad is None for p in contrast.momentum_encoder.parameters())
     assert all(p.grad is not None for p in contrast.projector.parameters())
-    assert not any(p.requires_grad for p in (*contrast.momentum_encoder.parameters(), *contrast.momentum_projector.parameters()))
+    assert not any(
+        p.requires_grad for p in (*contrast.momentum_encoder.parameters(), *contrast.momentum_projector.parameters())
+    )
 
 
 def test_queries_equal_keys_at_the_start():

@@ -27,7 +27,15 @@ def make_trainer(folder: Path, *overrides: str, sets: list[Flat] | None = None, 
     model = build(settings["model"])
     contrast = build(settings["contrast"], encoder=model.rescale_encoder)
     parameters = [p for module in (model, contrast) for p in module.parameters() if p.requires_grad]
-    options = {**settings["trainer"], "epochs": 2, "batch_size": 2, "workers": 0, "log_every": 2, "panels": 0, **changes}
+    options = {
+        **settings["trainer"],
+        "epochs": 2,
+        "batch_size": 2,
+        "workers": 0,
+        "log_every": 2,
+        "panels": 0,
+        **changes,
+    }
     return Trainer(
         model=model,
         contrast=contrast,
@@ -79,7 +87,14 @@ def test_steps_resume_steps_equal_all_steps_exactly(tmp_path: Path, split: int):
 def test_one_batch_can_be_fitted(tmp_path: Path):
     dataset = Flat([2.0, 5.0], [48, 48])
     trainer = make_trainer(
-        tmp_path, "optim.optimizer.lr=1e-2", "optim/schedule=one_cycle", sets=[dataset], epochs=80, validate_every=80, log_every=100, save_every=1000
+        tmp_path,
+        "optim.optimizer.lr=1e-2",
+        "optim/schedule=one_cycle",
+        sets=[dataset],
+        epochs=80,
+        validate_every=80,
+        log_every=100,
+        save_every=1000,
     )
     (evaluation,) = trainer.fit()
     assert evaluation.result["metrics"]["abs_rel"] < 0.05
@@ -97,7 +112,9 @@ def test_an_epoch_logs_each_data_set_and_keeps_the_best(tmp_path: Path):
     assert all(terms <= set(line) for line in lines if line["kind"].startswith("train/"))
     scores = [
         (near["abs_rel"] + far["abs_rel"]) / 2
-        for near, far in zip(*([line for line in lines if line["kind"] == f"validate/{n}"] for n in ("near", "far")), strict=True)
+        for near, far in zip(
+            *([line for line in lines if line["kind"] == f"validate/{n}"] for n in ("near", "far")), strict=True
+        )
     ]
     assert trainer.progress.best == pytest.approx(min(scores))
     assert len(evaluations) == 2

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
+import h5py
 import numpy as np
 from jaxtyping import Float, UInt8
 
@@ -53,6 +56,19 @@ def read_image_and_depth(image_path: Path, depth_path: Path, units_per_metre: fl
             "Unpack both again, from the same release."
         )
     return Frame(image, depth)
+
+
+@contextmanager
+def open_hdf5(path: Path, expected: str) -> Iterator[h5py.File]:
+    """An HDF5 file (MATLAB v7.3 files are such), open for reading.
+
+    Raises UserError, with what was `expected`, if it is missing, damaged, or lacks a data set that the block asks for.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (OSError, KeyError) as error:
+        raise UserError(f"{path}: got: {error}; expected {expected}.") from error
 
 
 def _decode(path: Path, flags: int) -> np.ndarray:

@@ -50,7 +50,9 @@ class DepthDataset(Dataset, ABC):
 
     @abstractmethod
     def read_frame(self, index: int) -> Frame:
-        """Decode frame `index`. Raises UserError that names the file if it is missing, truncated or of the wrong kind."""
+        """Decode frame `index`. Raises UserError that names the file if it is missing, truncated or of the wrong
+        kind.
+        """
 
     def __len__(self) -> int:
         return len(self.sample_ids)
@@ -73,7 +75,7 @@ class DepthDataset(Dataset, ABC):
         caption = self.captions.lines(self.split, self.sample_ids[index])[0]
         return DepthSample(image, depth, depth > 0, caption, self.sample_ids[index], relative_depth)
 
-    def describe(self) -> dict[str, str | int]:
+    def describe(self) -> dict[str, str | int | list[int]]:
         """What a result has to say about the frames it was measured on."""
         digest = hashlib.sha256("\n".join(sorted(self.sample_ids)).encode()).hexdigest()
         return {
@@ -81,11 +83,14 @@ class DepthDataset(Dataset, ABC):
             "count": len(self),
             "split_sha256": digest,
             "caption_source": self.captions.description,
+            "input_size": list(self.input_size),
         }
 
 
 def require_root(root: str | Path, dataset: str, variable: str = "TR2M_DATA") -> Path:
-    """The folder `root`, or a UserError that names the path tried, the variable that sets it and the page that explains it."""
+    """The folder `root`, or a UserError that names the path tried, the variable that sets it and the page that
+    explains it.
+    """
     path = Path(root)
     if not path.is_dir():
         raise UserError(

@@ -45,6 +45,9 @@ class KITTI(DepthDataset):
         ]
         super().__init__(name, split, sample_ids, captions, input_size, depth_range)
 
+    def describe(self) -> dict[str, str | int | list[int]]:
+        return {**super().describe(), "ground_truth": self.ground_truth}
+
     def read_frame(self, index: int) -> Frame:
         sample_id = self.sample_ids[index]
         image_path = self.root / "raw" / f"{sample_id}.png"

@@ -1,4 +1,6 @@
-"""Several data sets in one epoch: homogeneous batches, all sets shuffled together, and the same order whenever asked again."""
+"""Several data sets in one epoch: homogeneous batches, all sets shuffled together, and the same order whenever asked
+again.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,8 @@ class SampleKey(NamedTuple):
 
 
 class MixedDataset(Dataset):
-    """Training samples of several data sets by key. What is random in a sample depends on (seed, key) and on nothing else,
-    so that workers, restarts and batch order change nothing.
+    """Training samples of several data sets by key. What is random in a sample depends on (seed, key) and on nothing
+    else, so that workers, restarts and batch order change nothing.
     """
 
     def __init__(self, datasets: Sequence[DepthDataset], seed: int) -> None:

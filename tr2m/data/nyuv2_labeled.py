@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from tr2m.data.captions import CaptionSource
+from tr2m.data.decode import open_hdf5
 from tr2m.data.depth_dataset import DepthDataset, require_root
 from tr2m.data.nyuv2 import UNITS_PER_METRE, without_warp_border
 from tr2m.data.splits import load_split
 from tr2m.errors import UserError
 from tr2m.types import Frame
+
+EXPECTED = "the labelled file of NYU Depth V2 (MATLAB v7.3, about 2.8 GB); docs/datasets.md says where to get it"
 
 
 class NYUv2Labeled(DepthDataset):
@@ -38,7 +39,7 @@ class NYUv2Labeled(DepthDataset):
             raise UserError(f"NYUv2Labeled: got split {split!r}, expected train or test.")
         self.file = require_root(root, "NYUv2") / "nyu_depth_v2_labeled.mat"
         test = {number: scene_type for scene_type, number in load_split(split_file, "test")}
-        with self._opened() as mat:
+        with open_hdf5(self.file, EXPECTED) as mat:
             types = ["".join(map(chr, mat[reference][()].ravel())) for reference in mat["sceneTypes"][()].ravel()]
         strangers = [f"{test[n]} {n}" for n in test if n >= len(types) or types[n] != test[n]]
         if strangers:
@@ -50,20 +51,9 @@ class NYUv2Labeled(DepthDataset):
         sample_ids = [f"{types[number]}/rgb_{number:05d}" for number in self.numbers]
         super().__init__(name, split, sample_ids, captions, input_size, depth_range)
 
-    @contextmanager
-    def _opened(self) -> Iterator[h5py.File]:
-        # Opened for every frame (under a millisecond): an HDF5 handle survives neither a fork nor pickling.
-        try:
-            with h5py.File(self.file, "r") as mat:
-                yield mat
-        except (OSError, KeyError) as error:
-            raise UserError(
-                f"{self.file}: expected the labelled file of NYU Depth V2 (MATLAB v7.3, about 2.8 GB), got: {error}. "
-                "docs/datasets.md says where to get it."
-            ) from error
-
     def read_frame(self, index: int) -> Frame:
-        with self._opened() as mat:
+        # Opened for every frame (under a millisecond): an HDF5 handle survives neither a fork nor pickling.
+        with open_hdf5(self.file, EXPECTED) as mat:
             image = mat["images"][self.numbers[index]].transpose(2, 1, 0)
             measured = mat["rawDepths"][self.numbers[index]].T
         # As in official_splits: the white warp border is black, and depth is cut to whole millimetres.

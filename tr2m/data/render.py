@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float
 
-Vector = tuple[float, float, float]
+Number = float | int  # spelt out, because where types are checked at run time an int is no float
+Vector = tuple[Number, Number, Number]
 Values = Float[np.ndarray, " n"]
 Points = Float[np.ndarray, "3 n"]
 Normal = Float[np.ndarray, "3 n"]
@@ -42,8 +42,8 @@ class Paint:
     colour: Vector
     """RGB in [0, 1]."""
     pattern: str = "plain"
-    period: float = 1.0
-    contrast: float = 0.5
+    period: Number = 1.0
+    contrast: Number = 0.5
     """How much darker the dark part of the pattern is."""
 
 
@@ -51,11 +51,11 @@ class Paint:
 class Light:
     direction: Vector | None
     """Unit vector towards the light; None for a lamp at the camera."""
-    ambient: float
+    ambient: Number
     """Share of the light, 0 to 1, that reaches every surface."""
-    falloff: float = 0.0
+    falloff: Number = 0.0
     """Brightness is 1 / (1 + falloff * distance ** 2)."""
-    gloss: float = 0.0
+    gloss: Number = 0.0
     """Brightness of a highlight."""
 
 
@@ -63,11 +63,11 @@ class Light:
 class Camera:
     size: tuple[int, int]
     """(height, width) in pixels."""
-    fov: float
+    fov: Number
     """Horizontal, degrees."""
-    yaw: float = 0.0
+    yaw: Number = 0.0
     """Degrees to the right."""
-    pitch: float = 0.0
+    pitch: Number = 0.0
     """Degrees downwards."""
 
     @property
@@ -83,18 +83,6 @@ class Camera:
         (sin_yaw, sin_pitch), (cos_yaw, cos_pitch) = (f(np.radians([self.yaw, self.pitch])) for f in (np.sin, np.cos))
         y, z = y * cos_pitch + sin_pitch, cos_pitch - y * sin_pitch
         return np.stack([x * cos_yaw + z * sin_yaw, y, z * cos_yaw - x * sin_yaw]).astype(np.float32)
-
-
-class Shape(Protocol):
-    """Something that a ray can hit."""
-
-    paint: Paint
-
-    def depth(self, rays: Float[np.ndarray, "3 H W"]) -> Float[np.ndarray, "H W"]:
-        """Depth at which each ray meets the shape, infinite where it does not."""
-
-    def surface(self, points: Points) -> tuple[Normal, Texture]:
-        """Unit normals (of either sign) and texture coordinates at points of the shape."""
 
 
 def _wallpaper(points: Points, normal: Normal) -> Texture:
@@ -113,6 +101,7 @@ class Box:
     inside: bool = False
 
     def depth(self, rays: Float[np.ndarray, "3 H W"]) -> Float[np.ndarray, "H W"]:
+        """Depth at which each ray meets the shape, infinite where it does not; so in every shape."""
         enter, leave = -np.inf, np.inf
         for low, high, ray in zip(self.low, self.high, rays, strict=True):
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -123,6 +112,7 @@ class Box:
         return np.where((enter > 0) & (enter < leave), enter, np.inf)
 
     def surface(self, points: Points) -> tuple[Normal, Texture]:
+        """Unit normals (of either sign) and texture coordinates at points of the shape; so in every shape."""
         gaps = [np.abs(points - np.float32(corner)[:, None]) for corner in (self.low, self.high)]
         normal = np.eye(3, dtype=np.float32)[:, np.minimum(*gaps).argmin(axis=0)]
         return normal, _wallpaper(points, normal)
@@ -133,7 +123,7 @@ class Round:
     """A sphere, or with `axis` (0 x, 1 y, 2 z) an endless cylinder along it; seen from within or from without."""
 
     centre: Vector
-    radius: float
+    radius: Number
     paint: Paint
     axis: int | None = None
     inside: bool = False
@@ -158,32 +148,35 @@ class Round:
 class Tube:
     """A tube along z seen from within: it bends away like a parabola and narrows at ring-shaped folds."""
 
-    radius: float
-    bend: tuple[float, float]
+    radius: Number
+    bend: tuple[Number, Number]
     """The centre line lies at x, y = bend * z ** 2."""
-    fold: float
+    fold: Number
     """How far a fold reaches in, as a share of the radius."""
-    period: float
+    period: Number
     """From fold to fold along z."""
-    phase: float
-    length: float
-    """A flat wall ends the tube at this depth."""
+    phase: Number
+    length: Number
+    """A flat wall ends the tube at this z."""
     paint: Paint
 
-    def _radius(self, z: float | Values) -> float | Values:
+    def _radius(self, z: Number | Values) -> Number | Values:
         ridge = 0.5 + 0.5 * np.cos(2 * np.pi / self.period * z + self.phase)
         return self.radius * (1 - self.fold * np.square(ridge * ridge * ridge))
 
-    def _outside(self, slopes: Float[np.ndarray, "2 n"], z: float | Values) -> Values:
+    def _outside(self, slopes: Float[np.ndarray, "2 n"], z: Number | Values) -> Values:
         """Above 0 where the rays x, y = slopes * z are outside the tube at z."""
         across_x, across_y = ((slope - bend * z) * z for slope, bend in zip(slopes, self.bend, strict=True))
         return across_x**2 + across_y**2 - self._radius(z) ** 2
 
     def depth(self, rays: Float[np.ndarray, "3 H W"]) -> Float[np.ndarray, "H W"]:
-        """March along z until a ray is outside, halve that step, end on a straight line: good to 1e-4 of the radius."""
+        """March along z until a ray is outside, halve that step, end on a straight line: good to 1e-4 of the radius.
+
+        A ray that grazes a fold by less than a step passes it.
+        """
         slopes = (rays[:2] / rays[2]).reshape(2, -1)
         low, high = np.zeros_like(slopes[0]), np.full_like(slopes[0], self.length)
-        planes = np.linspace(0, self.length, 50).tolist()
+        planes = np.linspace(0, self.length, 64).tolist()
         going, numbers = slopes, np.arange(slopes.shape[1])
         for before, z in pairwise(planes):
             outside = self._outside(going, z) > 0
@@ -206,6 +199,9 @@ class Tube:
         normal = np.concatenate([across, along[None]])
         texture = np.stack([np.arctan2(across[1], across[0]), points[2]])
         return normal / np.linalg.norm(normal, axis=0), texture
+
+
+Shape = Box | Round | Tube
 
 
 def _albedo(paint: Paint, texture: Texture, pixels: Values) -> Float[np.ndarray, "3 n"]:
@@ -238,7 +234,7 @@ def render(
         np.copyto(nearest, number, where=candidate < depth)
         np.fmin(depth, candidate, out=depth)
     image = (np.float32(sky) + 0.15 * np.exp(-4 * np.abs(rays[1]))[..., None]).reshape(-1, 3)
-    points = np.where(np.isfinite(depth), rays * depth, 0).reshape(3, -1)
+    points = (rays * np.where(np.isfinite(depth), depth, 0)).reshape(3, -1)
     normal, albedo = np.zeros_like(points), np.zeros_like(points)
     for number, shape in enumerate(shapes):
         seen = np.flatnonzero(nearest == number)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tr2m.data.render import Box, Camera, Light, Paint, Round, Shape, Tube, Vector
+from tr2m.data.render import Box, Camera, Light, Number, Paint, Round, Shape, Tube, Vector
 
 COLOURS: dict[str, Vector] = {
     "red": (0.66, 0.24, 0.2),
@@ -21,7 +21,7 @@ COLOURS: dict[str, Vector] = {
     "black": (0.15, 0.15, 0.16),
 }
 # Things as blocks on the floor: (width from, to, height from, to, length from, to).
-BLOCKS: dict[str, list[tuple[float, float, float, float, float, float]]] = {
+BLOCKS: dict[str, list[tuple[Number, Number, Number, Number, Number, Number]]] = {
     "cupboard": [(-0.12, 0.12, 0, 0.5, -0.08, 0.08)],
     "chest": [(-0.11, 0.11, 0, 0.15, -0.08, 0.08)],
     "table": [
@@ -61,13 +61,13 @@ def draw_things(rng: np.random.Generator, nouns: Sequence[str], colours: Sequenc
     return [(str(colour), str(rng.choice(nouns))) for colour in drawn]
 
 
-def _plain(rng: np.random.Generator, brightness: float, pattern: str = "plain", period: float = 1.0) -> Paint:
+def _plain(rng: np.random.Generator, brightness: Number, pattern: str = "plain", period: Number = 1.0) -> Paint:
     """A paint near grey: strongly coloured walls would drown the colour of the light."""
     red, green, blue = (brightness * np.exp(rng.normal(0, [0.05, 0.02, 0.05]) + rng.normal(0, 0.08))).tolist()
     return Paint((red, green, blue), pattern, period, 0.35)
 
 
-def _stand(noun: str, paint: Paint, x: float, floor: float, z: float, growth: float = 1.0) -> list[Shape]:
+def _stand(noun: str, paint: Paint, x: Number, floor: Number, z: Number, growth: Number = 1.0) -> list[Shape]:
     """The shapes of one thing on the floor."""
     if noun == "ball":
         return [Round((x, floor - 0.1 * growth, z), 0.1 * growth, paint)]
@@ -81,7 +81,7 @@ def _stand(noun: str, paint: Paint, x: float, floor: float, z: float, growth: fl
     ]
 
 
-def _slab(y: float, paint: Paint, left: float = -99, right: float = 99) -> Box:
+def _slab(y: Number, paint: Paint, left: Number = -99, right: Number = 99) -> Box:
     """A floor whose upper face lies at y."""
     return Box((left, y, -99), (right, y + 0.5, 99), paint)
 

@@ -12,6 +12,7 @@ is too near, where it turns magenta too far: no single scale and shift undo that
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +69,7 @@ DOMAINS = {
         scenes.room,
         (0.5, 10.0),
         metres=2.8,
-        places=("closet", "bedroom", "living room", "classroom", "ballroom"),
+        places=("dolls' house", "bedroom", "living room", "classroom", "ballroom"),
         things=("cupboard", "chest", "table", "sofa", "ball"),
     ),
     "street": Domain(
@@ -156,8 +157,7 @@ def relative_from_depth(
     """What a model of relative depth would say: inverse depth, off by exp(log_error), of unknown scale and shift.
 
     Its median becomes 1, then about half of its smallest value is taken off: a model's far end tends to 0, and the true
-    answer needs a positive shift map. A few per cent of both are noise. `depth` has any unit and is infinite at the sky,
-    which gives 0.
+    answer needs a positive shift map. A few per cent of both are noise. `depth` has any unit; the infinite sky gives 0.
     """
     inverse = np.exp(log_error) / depth
     seen = inverse[inverse > 0]
@@ -172,10 +172,18 @@ def measured(rng: np.random.Generator, size: tuple[int, int], lidar: bool) -> Bo
         holes = smooth_field(rng, size, waves=6)
         return holes < np.quantile(holes, 0.975)
     rows, columns = np.mgrid[: size[0], : size[1]]
-    bow = 2 * np.sin(
-        np.pi * columns / size[1] + rng.uniform(0, np.pi)
-    )  # a spinning lidar's lines are curves in the image
+    # The lines of a spinning lidar are curves in the image.
+    bow = 2 * np.sin(np.pi * columns / size[1] + rng.uniform(0, np.pi))
     return (np.floor(rows + bow) % 3 == rng.integers(3)) & (rng.random(size) < 0.9)
+
+
+def photograph(
+    rng: np.random.Generator, picture: Float[np.ndarray, "H W 3"], lamp: float, log_error: Float[np.ndarray, "H W"]
+) -> UInt8[np.ndarray, "H W 3"]:
+    """The picture in the light of `lamp`, with the tint that betrays the relative depth's error, and sensor noise."""
+    tint = np.exp((lamp * LAMP_TINT + log_error[..., None] * ERROR_TINT).astype(np.float32))
+    noisy = picture * tint + 0.01 * rng.standard_normal(picture.shape, dtype=np.float32)
+    return np.round(noisy.clip(0, 1) * 255).astype(np.uint8)
 
 
 class SyntheticDepth(DepthDataset):
@@ -183,7 +191,7 @@ class SyntheticDepth(DepthDataset):
 
     Args:
         domain: "room" (0.5 to 10 m), "street" (2 to 80 m, sparse), "tube" (3 to 100 mm) or "hall" (2 to 40 m).
-        count: how many frames.
+        count: how many frames each split has.
         size: (height, width) of the frames in pixels.
 
     The others are those of DepthDataset.
@@ -194,7 +202,7 @@ class SyntheticDepth(DepthDataset):
         name: str,
         split: str,
         domain: str,
-        count: int,
+        count: dict[str, int],
         seed: int,
         size: Sequence[int],
         input_size: Sequence[int],
@@ -202,10 +210,8 @@ class SyntheticDepth(DepthDataset):
     ) -> None:
         for what, value, known in (("domain", domain, DOMAINS), ("split", split, SPLITS)):
             if value not in known:
-                raise UserError(
-                    f"{name}: no {what} {value!r} in the synthetic world, expected one of {', '.join(known)}"
-                )
-        sample_ids = [f"{domain}/{split}/{index:05d}" for index in range(count)]
+                raise UserError(f"{name}: got the {what} {value!r}, expected one of {', '.join(known)}")
+        sample_ids = [f"{domain}/{split}/{index:05d}" for index in range(count[split])]
         super().__init__(name, split, sample_ids, SyntheticCaptions(seed), input_size, depth_range)
         self.domain, self.seed, self.size = domain, seed, (size[0], size[1])
         self._drawn: dict[int, Frame] = {}
@@ -213,9 +219,8 @@ class SyntheticDepth(DepthDataset):
     def read_frame(self, index: int) -> Frame:
         if index not in self._drawn:
             self._drawn[index] = self._draw(index)
-        frame = self._drawn[index]
-        # Copies, because tensors made from a frame share its memory and may be written to.
-        return Frame(frame.image.copy(), frame.depth.copy(), frame.relative_depth.copy())
+        # A copy, because tensors made from a frame share its memory and may be written to.
+        return deepcopy(self._drawn[index])
 
     def _draw(self, index: int) -> Frame:
         world = DOMAINS[self.domain]
@@ -229,12 +234,3 @@ class SyntheticDepth(DepthDataset):
         valid = measured(rng, self.size, world.lidar) & (depth > low) & (depth < high)
         image = photograph(rng, picture, facts.lamp, log_error)
         return Frame(image, np.where(valid, depth, 0).astype(np.float32), relative_depth)
-
-
-def photograph(
-    rng: np.random.Generator, picture: Float[np.ndarray, "H W 3"], lamp: float, log_error: Float[np.ndarray, "H W"]
-) -> UInt8[np.ndarray, "H W 3"]:
-    """The picture in the light of `lamp`, with the tint that betrays the relative depth's error, and sensor noise."""
-    tint = np.exp((lamp * LAMP_TINT + log_error[..., None] * ERROR_TINT).astype(np.float32))
-    noisy = picture * tint + 0.01 * rng.standard_normal(picture.shape, dtype=np.float32)
-    return np.round(noisy.clip(0, 1) * 255).astype(np.uint8)

@@ -10,6 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from tr2m.data.depth_dataset import DepthDataset
+from tr2m.data.mixing import collate
 from tr2m.errors import UserError
 from tr2m.evaluation.protocol import Protocol, resize_to
 from tr2m.models.tr2m import MIN_INVERSE_DEPTH
@@ -40,7 +41,9 @@ class MedianScale:
 
 @dataclass(frozen=True)
 class LinearFit:
-    """depth = 1 / (s * relative_depth + t), least squares in inverse depth over the scored pixels. Uses ground truth."""
+    """depth = 1 / (s * relative_depth + t), least squares in inverse depth over the scored pixels. Uses ground
+    truth.
+    """
 
     protocol: Protocol
     alignment: str = "linear fit of each image in inverse depth (uses ground truth)"
@@ -73,7 +76,7 @@ def fit_global(datasets: list[tuple[DepthDataset, Protocol]]) -> GlobalFit:
             scored = protocol.scored(sample.depth, sample.valid)
             if not scored.any():
                 continue
-            relative = resize_to(sample.relative_depth, (sample.depth.shape[0], sample.depth.shape[1]))[scored]
+            relative = relative_at_ground_truth(collate([(dataset, sample)]))[0][scored]
             design = torch.stack([relative, torch.ones_like(relative)], dim=1).double()
             matrix += design.T @ design / len(design)
             vector += design.T @ (1 / sample.depth[scored].double()) / len(design)

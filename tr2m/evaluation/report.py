@@ -38,6 +38,25 @@ def format_table(rows: Sequence[tuple[str, Mapping[str, Any]]], first: str = "me
     )
 
 
+def format_by_dataset(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """A plain-text table in the form of the paper's Table 3: methods down, abs_rel and delta1 of each data set across.
+
+    Args:
+        results: for each method its results, the same data sets in the same order.
+    """
+    datasets = [result["dataset"] for result in next(iter(results.values()))]
+    first = max(len(label) for label in results)
+    width = max(16, *(len(name) for name in datasets))
+    lines = [
+        "  ".join([" " * first, *(name.center(width) for name in datasets)]),
+        "  ".join(["".ljust(first), *("abs_rel   delta1".center(width) for _ in datasets)]),
+    ]
+    for label, row in results.items():
+        cells = [f"{r['metrics']['abs_rel']:7.3f}   {r['metrics']['delta1']:6.3f}".center(width) for r in row]
+        lines.append("  ".join([label.ljust(first), *cells]))
+    return "\n".join(line.rstrip() for line in lines)
+
+
 def format_protocol(result: Mapping[str, Any]) -> str:
     """One line that says how a result was measured."""
     protocol = result["protocol"]

@@ -19,8 +19,8 @@ class ScaleOrientedContrast(nn.Module):
         S^n = sum over the two images of the mean of cosines with keys of other classes
         loss = -log(exp(S^p) / (exp(S^p) + exp(S^n))), averaged over queries that have a class and a positive   (Eq. 8)
 
-    A mean of cosines is a cosine-like product with a mean of unit vectors. So per image and class the sum of unit keys is all
-    that is needed, and no pixel-by-pixel similarity is ever built.
+    A mean of cosines is a cosine-like product with a mean of unit vectors. So per image and class the sum of unit
+    keys is all that is needed, and no pixel-by-pixel similarity is ever built.
 
     Args:
         classes: |C| of Eq. 7, which makes classes + 1 labels.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -12,7 +11,6 @@ from tr2m.losses.silog import SILogLoss, mean_over_images
 from tr2m.losses.smoothness import EdgeAwareSmoothness
 from tr2m.ops.depth_classes import cell_depth, depth_classes, depth_extent
 from tr2m.types import ContrastFeatures, DepthBatch, TR2MOutput
-
 
 TERMS = ("silog", "pseudo", "contrast", "smoothness")
 
@@ -41,7 +39,9 @@ class Objective(nn.Module):
         relative_depth: Float[Tensor, "B H W"],
         batch: DepthBatch,
     ) -> dict[str, Tensor]:
-        """The four terms, their weighted `total`, and `pseudo_gate`, the share of images whose pseudo depth was used."""
+        """The four terms, their weighted `total`, and `pseudo_gate`, the share of images whose pseudo depth was
+        used.
+        """
         metric_depth, depth, valid = output.metric_depth, batch.depth, batch.valid
         pseudo, gate = self.pseudo(metric_depth, relative_depth, depth, valid, batch.depth_range)
         # A cell of the projected features covers this many pixels a side.

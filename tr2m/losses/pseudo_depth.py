@@ -65,7 +65,9 @@ class PseudoDepthLoss(nn.Module):
         depth: Float[Tensor, "B H W"],
         valid: Bool[Tensor, "B H W"],
     ) -> Bool[Tensor, " B"]:
-        """Whether delta1 of the pseudo depth over the ground truth exceeds the threshold; unusable pixels count as wrong."""
+        """Whether delta1 of the pseudo depth over the ground truth exceeds the threshold; unusable pixels count as
+        wrong.
+        """
         ratio = pseudo_depth / depth.where(valid, 1.0)
         close = valid & usable & (ratio < 1.25) & (ratio > 1 / 1.25)
         delta1 = close.sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)

@@ -12,8 +12,8 @@ from torch.nn.functional import scaled_dot_product_attention
 class CrossModalityAttention(nn.Module):
     """F_out = F_I + Attn(Q_I, K_I, V_I) + Attn(Q_I, K_L, V_L), one head                              (Eq. 1-2)
 
-    With the pooled text feature there is one text key, its softmax is 1, and its attention is its value at every pixel: the
-    text key would get no gradient and is not made. `text_tokens="sequence"` has it.
+    With the pooled text feature there is one text key, its softmax is 1, and its attention is its value at every
+    pixel: the text key would get no gradient and is not made. `text_tokens="sequence"` has it.
 
     Args:
         width: token width D.

@@ -23,11 +23,17 @@ class DPTHead(nn.Module):
         self.upsample2 = nn.ConvTranspose2d(width, width, kernel_size=2, stride=2)
         self.to_logit = nn.Conv2d(width, 1, kernel_size=1)
         self.max_logit = max_logit
+        # With a stride as large as the kernel each output pixel meets `width` weights. torch's default counts four
+        # times as many, and lets so little through two layers that a new head sees little more than its own biases.
+        for layer in (self.upsample1, self.upsample2):
+            nn.init.normal_(layer.weight, std=(2 / width) ** 0.5)
 
     def forward(
         self, tokens: Float[Tensor, "B N D"], grid: tuple[int, int], size: tuple[int, int]
     ) -> Float[Tensor, "B H W"]:
-        """The map at `size` (H, W). Logits, not the map, are interpolated: the map stays positive and its edges geometric."""
+        """The map at `size` (H, W). Logits, not the map, are interpolated: the map stays positive and its edges
+        geometric.
+        """
         features = tokens.transpose(1, 2).unflatten(2, grid)
         features = F.relu(self.upsample1(self.project(features)))
         features = F.relu(self.upsample2(features))

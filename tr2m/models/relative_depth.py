@@ -58,7 +58,9 @@ class RelativeDepthModel(FrozenModule):
 
 
 class StoredRelativeDepth(nn.Module):
-    """Stands where a model would: the data bring their own relative depth (the synthetic world, predictions on disk)."""
+    """Stands where a model would: the data bring their own relative depth (the synthetic world, predictions on
+    disk).
+    """
 
     num_weights = 0
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SameSize:
-    """The image as it comes: its sides must already be multiples of the patch size (the sizes RSA feeds Depth Anything)."""
+    """The image as it comes: its sides must already be multiples of the patch size (the sizes RSA feeds Depth
+    Anything).
+    """
 
     multiple_of: int
 
@@ -20,7 +22,9 @@ class SameSize:
 
 @dataclass(frozen=True)
 class LowerBound:
-    """Keeps the aspect; both sides at least `bound`, each rounded to a multiple (Depth Anything's own rule, bound 518)."""
+    """Keeps the aspect; both sides at least `bound`, each rounded to a multiple (Depth Anything's own rule, bound
+    518).
+    """
 
     bound: int
     multiple_of: int

@@ -23,7 +23,8 @@ class CLIPTextEncoder(FrozenModule):
     Args:
         name: open_clip's name of the architecture. OpenAI's weights need the quick-GELU variant.
         width: feature width D' that the rest of the model is built for; must be the network's.
-        text_tokens: "pooled" gives one feature, that of the end-of-text token (T = 1); "sequence" all 77, padding masked.
+        text_tokens: "pooled" gives one feature, that of the end-of-text token (T = 1); "sequence" all 77, padding
+            masked.
         pretrained: load OpenAI's weights; False gives random ones that depend on `seed` alone.
         architecture: keyword arguments of open_clip's TextTransformer that make it smaller.
         repo_id, filename: hub repository and file of the weights.
@@ -64,8 +65,8 @@ class CLIPTextEncoder(FrozenModule):
     def forward(self, captions: Sequence[str]) -> tuple[Float[Tensor, "B T D"], Bool[Tensor, "B T"]]:
         """Features of the captions and which of them are not padding."""
         new = [caption for caption in dict.fromkeys(captions) if caption not in self._cache]
-        # On a CPU one by one: what is kept must not depend, in its last bits, on the captions it happened to be encoded with,
-        # or a resumed run would differ from an uninterrupted one.
+        # On a CPU one by one: what is kept must not depend, in its last bits, on the captions it happened to be
+        # encoded with, or a resumed run would differ from an uninterrupted one.
         on_cpu = self.network.positional_embedding.device.type == "cpu"
         for group in [[caption] for caption in new] if on_cpu else [new] if new else []:
             features, valid = self._encode(group)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from tr2m.models.rescale_encoder import RescaleEncoder
 from tr2m.types import FrozenFeatures, TR2MOutput
 
-# Per metre: depth ends at 10 km. Only reached where a map is switched off (Table 11) and relative depth is 0.
-MIN_INVERSE_DEPTH = 1e-4
+# Per metre: depth ends at 100 km. Only reached where a map is switched off (Table 11) and relative depth is 0.
+MIN_INVERSE_DEPTH = 1e-5
 
 
 class TR2M(nn.Module):
@@ -44,6 +44,8 @@ class TR2M(nn.Module):
         self.rescale_encoder = RescaleEncoder(text_projection, fusion)
         self.scale_head = scale_head
         self.shift_head = shift_head
+        self.input_sizes: list[tuple[int, int]] = []
+        """(height, width) of the images it was trained on: `load_model` fills it in from the checkpoint."""
 
     @torch.no_grad()
     def encode(

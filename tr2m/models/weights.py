@@ -14,12 +14,13 @@ from tr2m.errors import UserError
 def find_weights(repo_id: str, filename: str) -> Path:
     """Path of `filename` of the hub repository `repo_id`.
 
-    Looks in `$TR2M_WEIGHTS/<repo_id>/<filename>` (default ./weights), then in the hub's cache, then asks the hub (unless HF_HUB_OFFLINE is set).
+    Looks in `$TR2M_WEIGHTS/<repo_id>/<filename>` (default ./weights), then in the hub's cache, then asks the hub
+    (unless HF_HUB_OFFLINE is set).
 
     Raises:
         UserError: it is in none of them; says where it was looked for and which command fetches it.
     """
-    # Read here, not in a config: a checkpoint must not remember the folders of the machine that wrote it.
+    # Read here, not from a config: a checkpoint is loaded on other machines than the one that wrote it.
     local = Path(os.environ.get("TR2M_WEIGHTS", "weights")) / repo_id / filename
     if local.is_file():
         return local
@@ -31,7 +32,8 @@ def find_weights(repo_id: str, filename: str) -> Path:
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise UserError(
             f"no weights {filename} of {repo_id}. Looked in {local.absolute()}, in the hub cache "
-            f"{constants.HF_HUB_CACHE}, and on the hub ({type(error).__name__}). Fetch them on a machine with a network by\n"
+            f"{constants.HF_HUB_CACHE}, and on the hub ({type(error).__name__}). "
+            "Fetch them on a machine with a network by\n"
             f"    hf download {repo_id} {filename} --local-dir {local.parent}\n"
             "or set TR2M_WEIGHTS to the folder that holds them."
         ) from error

@@ -15,8 +15,8 @@ def fit_scale_shift(
     """Least squares: the scale and shift of each image that minimise the sum over valid pixels of
     (scale * relative + shift - target)^2                                                             (Eq. 12)
 
-    Solved in float64 around the means. A constant `relative` gives scale 0 and the mean target as shift; an image without
-    a valid pixel gives 0 and 0.
+    Solved in float64 around the means. A constant `relative` gives scale 0 and the mean target as shift; an image
+    without a valid pixel gives 0 and 0.
     """
     weight = valid.double().flatten(1)
     count = weight.sum(dim=1).clamp(min=1)

@@ -43,8 +43,8 @@ def cell_depth(
 ) -> tuple[Float[Tensor, "B h w"], Bool[Tensor, "B h w"]]:
     """Mean depth over the valid pixels of each cell of `cell` x `cell` pixels, and which cells have any.
 
-    Means, because sparse ground truth seldom has a point where nearest-neighbour sampling would look. Border cells may be
-    partial, as the projector's pooling windows are.
+    Means, because sparse ground truth seldom has a point where nearest-neighbour sampling would look. Border cells
+    may be partial, as the projector's pooling windows are.
     """
     weight = valid.float()
     total = F.avg_pool2d((depth * weight)[:, None], cell, ceil_mode=True)[:, 0]

@@ -17,7 +17,9 @@ FORMAT_VERSION = 1
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write `state` (plain containers and tensors) to `path`: first beside it, then renamed, so that no half file is left."""
+    """Write `state` (plain containers and tensors) to `path`: first beside it, then renamed, so that no half file is
+    left.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
     try:
@@ -72,5 +74,6 @@ def check_fingerprints(stored: Mapping[str, str], present: Mapping[str, str]) ->
         if present.get(name) != fingerprint:
             raise UserError(
                 f"{name} is not the one this checkpoint was trained on: its weights have SHA-256 "
-                f"{str(present.get(name))[:12]}..., the checkpoint expects {fingerprint[:12]}...; use the same weight files"
+                f"{str(present.get(name))[:12]}..., the checkpoint expects {fingerprint[:12]}...; "
+                "use the same weight files"
             )

@@ -7,7 +7,9 @@ from torch import Tensor
 
 
 def seed_everything(seed: int) -> None:
-    """Seed torch on every device. Data order and captions have generators of their own, keyed by (seed, epoch, sample)."""
+    """Seed torch on every device. Data order and captions have generators of their own, keyed by (seed, epoch,
+    sample).
+    """
     torch.manual_seed(seed)
 
 

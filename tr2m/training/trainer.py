@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.data.mixing import MixedBatchSampler, MixedDataset, collate
+from tr2m.errors import UserError
 from tr2m.evaluation.evaluator import Evaluation, ModelMethod, evaluate
 from tr2m.evaluation.protocol import Protocol
 from tr2m.losses.objective import Objective
@@ -106,10 +107,12 @@ class Trainer:
         results: list[Evaluation] = []
         while self.progress.step < self.last_step:
             self.train_epoch()
+            # Before validation, which reads files for the first time and may stop at a broken one, and again after it.
+            self.save("last")
             epoch_is_done = self.progress.batch == 0
             if epoch_is_done and (self.progress.epoch % self.validate_every == 0 or self.progress.epoch == self.epochs):
                 results = self.validate()
-            self.save("last")
+                self.save("last")
         return results
 
     def train_epoch(self) -> None:
@@ -224,15 +227,26 @@ class Trainer:
             "scheduler": self.scheduler.state_dict(),
             "rng": rng_state(),
             "progress": vars(self.progress),
+            "order": self.order(),
             "fingerprints": self.model.fingerprints(),
+            "input_sizes": [list(dataset.input_size) for dataset in self.train_sets],
             "git_commit": git_commit(),
         }
         save_checkpoint(path, state)
         return path
 
+    def order(self) -> dict[str, Any]:
+        """What the order of the training samples depends on: a resumed run must have the same."""
+        sizes = {dataset.name: len(dataset) for dataset in self.train_sets}
+        return {"seed": self.seed, "batch_size": self.batch_size, "frames": sizes}
+
     def resume(self, path: Path) -> None:
         """Go on exactly where the run that wrote `path` was. Raises UserError if it does not fit this run."""
         state = load_checkpoint(path, self.device)
+        if state["order"] != self.order():
+            raise UserError(
+                f"{path} was trained with {state['order']}, this run has {self.order()}: they must be equal"
+            )
         check_fingerprints(state["fingerprints"], self.model.fingerprints())
         load_weights(self.model, state["model"], f"{path} (model)")
         load_weights(self.contrast, state["contrast"], f"{path} (contrast)")

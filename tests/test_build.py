@@ -1,0 +1,43 @@
+import pytest
+
+from tr2m.build import build
+from tr2m.errors import UserError
+from tr2m.models.resize_rule import LowerBound
+from tr2m.training.schedule import OneCycle
+
+LOWER = {"_target_": "tr2m.models.resize_rule.LowerBound", "bound": 42, "multiple_of": 14}
+CYCLE = {"_target_": "tr2m.training.schedule.OneCycle", "warmup": 0, "final": 1}
+
+
+def test_plain_data_stay_and_targets_become_objects_at_any_depth():
+    built = build({"rules": [LOWER], "number": 3, "nothing": None})
+    assert built == {"rules": [LowerBound(42, 14)], "number": 3, "nothing": None}
+
+
+def test_extra_arguments_win_and_integers_are_good_floats():
+    assert build(LOWER, bound=28) == LowerBound(28, 14)
+    assert build(CYCLE) == OneCycle(0, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"bond": 42}, "no argument 'bond'; did you mean 'bound'"),
+        ({"bound": "42"}, "bound = '42' is of type str, expected"),
+        ({"_target_": "tr2m.models.resize_rule.LowerBond"}, "does not exist"),
+        ({"_target_": "tr2m.models.resize_rule.math"}, "not a class defined in"),
+        ({"_target_": "tr2m.models.weights.Path"}, "not a class defined in"),
+        ({"_target_": "tr2m.models.tr2m.rescale_depth"}, "not a class defined in"),
+        ({"_target_": "subprocess.Popen"}, "not allowed"),
+        ({"_target_": "torch.load"}, "not allowed"),
+        ({"_target_": "tr2mm.models.TR2M"}, "not allowed"),
+    ],
+)
+def test_what_cannot_be_built_is_refused_in_words(change: dict, message: str):
+    with pytest.raises(UserError, match=message):
+        build({**LOWER, **change})
+
+
+def test_a_missing_argument_is_named():
+    with pytest.raises(UserError, match="needs multiple_of"):
+        build({"_target_": LOWER["_target_"], "bound": 42})

@@ -1,0 +1,201 @@
+"""The main job as a user runs it: train, eval and predict as programs, and what they say to mistakes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from tiny import ROOT
+
+QUICK = (
+    "data.datasets.room.reader.count={train: 8, test: 3}",
+    "data.datasets.street.reader.count={train: 8, test: 3}",
+    "~data.datasets.tube",
+    "data.datasets.hall.reader.count={train: 0, test: 2}",
+    "trainer.epochs=1",
+    "trainer.validate_every=1",
+    "trainer.panels=1",
+)
+
+
+def run(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "scripts" / script), *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+
+
+def fails(script: str, *arguments: str, **environment: str) -> str:
+    """What the program says on its way out: one message, no traceback, exit code 2."""
+    result = run(script, *arguments, **environment)
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    return result.stderr
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a short run on the synthetic world."""
+    outputs = tmp_path_factory.mktemp("outputs")
+    result = run("train.py", "experiment=demo", "run_id=test", *QUICK, TR2M_OUTPUTS=str(outputs))
+    assert result.returncode == 0, result.stderr
+    assert "synthetic_room" in result.stdout
+    assert "region whole frame" in result.stdout
+    return outputs / "demo" / "test"
+
+
+def test_a_run_leaves_what_it_promises(trained: Path):
+    names = {"config.yaml", "overrides.txt", "env.json", "metrics.jsonl", "tensorboard", "checkpoints", "panels"}
+    assert names <= {path.name for path in trained.iterdir()}
+    assert {path.name for path in (trained / "checkpoints").iterdir()} == {"last.pt", "best.pt"}
+    assert "experiment=demo" in (trained / "overrides.txt").read_text()
+    panels = sorted(path.name for path in (trained / "panels").iterdir())
+    assert panels == [f"synthetic_{name}_0_epoch001.png" for name in ("hall", "room", "street")]
+
+
+def test_eval_agrees_exactly_with_the_end_of_training(trained: Path):
+    counts = "dataset.reader.count={train: 8, test: 3}"
+    result = run("eval.py", f"ckpt={trained}/checkpoints/last.pt", "dataset=synthetic_room", counts, "workers=0")
+    assert result.returncode == 0, result.stderr
+    scored = json.loads((trained / "eval" / "synthetic_room.json").read_text())
+    lines = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
+    (validated,) = [line for line in lines if line["kind"] == "validate/synthetic_room"]
+    assert scored["metrics"] == {name: validated[name] for name in scored["metrics"]}
+    assert (scored["dataset"], scored["n_images"], scored["n_skipped"], scored["unit"]) == ("synthetic_room", 3, 0, "m")
+    assert scored["checkpoint"].endswith("last.pt")
+    assert scored["environment"]["git_commit"]
+    with (trained / "eval" / "synthetic_room.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["sample_id"] for row in rows] == [f"room/test/{i:05d}" for i in range(3)]
+    assert np.mean([float(row["abs_rel"]) for row in rows]) == pytest.approx(scored["metrics"]["abs_rel"])
+
+
+def test_a_run_never_writes_into_another_ones_folder_but_resumes_in_it(trained: Path):
+    outputs = {"TR2M_OUTPUTS": str(trained.parent.parent)}
+    assert "run folder" in fails("train.py", "experiment=demo", "run_id=test", *QUICK, **outputs)
+    longer = [*QUICK, "trainer.epochs=2", f"resume={trained}/checkpoints/last.pt"]
+    result = run("train.py", "experiment=demo", *longer, **outputs)
+    assert result.returncode == 0, result.stderr
+    steps = [json.loads(line)["step"] for line in (trained / "metrics.jsonl").read_text().splitlines()]
+    assert steps == sorted(steps)
+    assert max(steps) == 4
+    other = fails("train.py", "experiment=demo", *longer, "trainer.batch_size=4", **outputs)
+    assert "'batch_size': 8" in other
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("photos") / "a photo.png"
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8))
+    np.save(path.parent / "relative.npy", np.linspace(0.1, 1, 5400, dtype=np.float32).reshape(60, 90))
+    return path
+
+
+def test_predict_writes_metres(trained: Path, photo: Path, tmp_path: Path):
+    relative = ["--relative-depth", str(photo.parent / "relative.npy")]
+    arguments = ["--ckpt", str(trained / "checkpoints/last.pt"), "--text", "a small bedroom", "--out", str(tmp_path)]
+    result = run("predict.py", *arguments, "--image", str(photo), *relative)
+    assert result.returncode == 0, result.stderr
+    folder = tmp_path / "a photo"
+    depth = np.load(folder / "depth.npy")
+    assert depth.shape == (60, 90)
+    assert depth.dtype == np.float32
+    assert (depth > 0).all()
+    units = json.loads((folder / "prediction.json").read_text())["png_units_per_metre"]
+    png = cv2.imread(str(folder / "depth.png"), cv2.IMREAD_UNCHANGED)
+    assert png.dtype == np.uint16
+    np.testing.assert_allclose(png / units, depth, atol=0.5 / units + 1e-6)
+    assert np.load(folder / "scale_map.npy").shape == np.load(folder / "shift_map.npy").shape == (60, 90)
+    assert cv2.imread(str(folder / "depth_colour.png")).shape == (60, 90, 3)
+
+
+def test_predict_takes_a_folder_and_tells_bad_files_at_the_end(trained: Path, photo: Path, tmp_path: Path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "1.png").write_bytes(photo.read_bytes())
+    (photos / "0.jpg").write_bytes(b"\xff\xd8\xff broken")
+    arguments = ["--ckpt", str(trained / "checkpoints/last.pt"), "--text", "a bedroom", "--image", str(photos)]
+    relative = ["--relative-depth", str(photo.parent / "relative.npy"), "--out", str(tmp_path / "out")]
+    message = fails("predict.py", *arguments, *relative)
+    assert "0.jpg" in message
+    assert (tmp_path / "out" / "1" / "depth.npy").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"--text": "  "}, "--text is empty"),
+        ({"--ckpt": "nowhere.pt"}, "no checkpoint nowhere.pt"),
+        ({"--image": "nowhere.jpg"}, "no file nowhere.jpg"),
+        ({"--relative-depth": "nowhere.npy"}, "nowhere.npy"),
+        ({}, "--relative-depth"),
+    ],
+)
+def test_predict_says_what_is_wrong(trained: Path, photo: Path, tmp_path: Path, changes: dict[str, str], expected: str):
+    arguments = {"--ckpt": str(trained / "checkpoints/last.pt"), "--image": str(photo), "--text": "a bedroom"}
+    flat = [part for pair in {**arguments, **changes, "--out": str(tmp_path)}.items() for part in pair]
+    assert expected in fails("predict.py", *flat)
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "expected"),
+    [
+        ("train.py", ["experiment=demo", "optm.optimizer.lr=1"], "did you mean optim.optimizer.lr?"),
+        ("train.py", ["experiment=demo", "optim.lr=1"], "did you mean optim.optimizer.lr"),
+        ("train.py", ["experiment=demo", "trainer.epochs=many"], "expected int like 10"),
+        ("train.py", ["experiment=demos"], "did you mean demo?"),
+        ("train.py", ["experiment=demo", "device=gpu"], "expected auto, cpu, cuda"),
+        ("train.py", ["experiment=demo", "objective.pseudo.space=depths"], "space = 'depths'"),
+        ("eval.py", ["dataset=nyuv2"], "ckpt=..."),
+        ("eval.py", ["ckpt=none.pt", "dataset=nyu"], "did you mean nyuv2?"),
+        ("eval.py", ["ckpt=none.pt"], "dataset"),
+    ],
+)
+def test_mistakes_on_the_command_line(script: str, arguments: list[str], expected: str):
+    assert expected in fails(script, *arguments)
+
+
+def test_missing_data_name_the_folder_the_variable_and_the_page_for_all_sets_at_once(tmp_path: Path):
+    message = fails("train.py", "experiment=nyu_kitti", "model=tiny", TR2M_DATA=str(tmp_path / "none"))
+    for part in ("none/captions/nyu", "none/captions/kitti", "TR2M_CAPTIONS", "docs/datasets.md"):
+        assert part in message
+    for name in ("nyu", "kitti"):
+        (tmp_path / "none/captions" / name).mkdir(parents=True)
+    message = fails("train.py", "experiment=nyu_kitti", "model=tiny", TR2M_DATA=str(tmp_path / "none"))
+    for part in ("none/nyuv2", "none/kitti", "TR2M_DATA", "docs/datasets.md"):
+        assert part in message
+
+
+def test_mixed4_names_the_sets_it_has_no_reader_for():
+    message = fails("train.py", "experiment=mixed4", "model=tiny")
+    assert "no reader yet for void, c3vd" in message
+
+
+@pytest.mark.parametrize("target", ["os.system", "torch.load", "torch.hub.load", "builtins.eval", "tr2m.decode.os"])
+def test_a_config_cannot_run_code(tmp_path: Path, target: str):
+    message = fails("train.py", "experiment=demo", f"objective.silog._target_={target}", TR2M_OUTPUTS=str(tmp_path))
+    assert target in message
+
+
+def test_a_checkpoint_cannot_run_code(trained: Path, tmp_path: Path):
+    state = torch.load(trained / "checkpoints/last.pt", weights_only=True)
+    state["config"]["model"]["fusion"] = {"_target_": "os.system", "command": f"touch {tmp_path}/trap"}
+    torch.save(state, tmp_path / "evil.pt")
+    assert "os.system" in fails("eval.py", f"ckpt={tmp_path}/evil.pt", "dataset=synthetic_room")
+    assert not (tmp_path / "trap").exists()
+
+
+def test_an_error_in_a_data_loading_worker_is_one_message(trained: Path, tmp_path: Path):
+    for name in ("captions/nyu", "nyuv2"):
+        (tmp_path / name).mkdir(parents=True)
+    arguments = [f"ckpt={trained}/checkpoints/last.pt", "dataset=samples_nyuv2", "workers=1"]
+    message = fails("eval.py", *arguments, TR2M_DATA=str(tmp_path))
+    assert "rgb_00000.jpg" in message
