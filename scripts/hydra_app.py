@@ -116,10 +116,10 @@ def leaf_names(node: Any, prefix: str = "") -> list[str]:
 
 
 def hint(word: str, choices: list[str]) -> str:
-    """Valid names that look like `word`: by the whole name, or by its last part."""
+    """Valid names that look like `word`: by its last part, or by the whole name."""
     last = {choice.rsplit(".", 1)[-1]: choice for choice in reversed(choices)}
-    close = get_close_matches(word, choices, n=1, cutoff=0.6)
-    close += [last[match] for match in get_close_matches(word.rsplit(".", 1)[-1], last, n=1, cutoff=0.75)]
+    close = [last[match] for match in get_close_matches(word.rsplit(".", 1)[-1], last, n=1, cutoff=0.75)]
+    close += get_close_matches(word, choices, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {' or '.join(dict.fromkeys(close))}?"
     return f"; there are {', '.join(sorted(choices))}" if len(choices) <= 40 else ""

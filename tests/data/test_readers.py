@@ -312,13 +312,13 @@ def test_nyuv2_labeled_refuses_another_file(tmp_path):
     dataset = opened(reader, tmp_path, "test", split_file)
     with h5py.File(path, "a") as mat:
         del mat["rawDepths"]
-    with pytest.raises(UserError, match=rf"{path}: expected the labelled file .* got: .*rawDepths"):
+    with pytest.raises(UserError, match=rf"{path}: got: .*rawDepths.*; expected the labelled file"):
         dataset.read_frame(0)
     path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises(UserError, match=rf"{path}: expected the labelled file .* got: .*truncated"):
+    with pytest.raises(UserError, match=rf"{path}: got: .*truncated.*; expected the labelled file"):
         opened(reader, tmp_path, "test", split_file)
     path.unlink()
-    with pytest.raises(UserError, match=rf"{path}: expected the labelled file .* got: .*No such file"):
+    with pytest.raises(UserError, match=rf"{path}: got: .*No such file.*; expected the labelled file"):
         opened(reader, tmp_path, "test", split_file)
 
 

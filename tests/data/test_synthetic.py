@@ -221,7 +221,7 @@ def test_writing_to_a_sample_leaves_the_kept_frame_alone():
 )
 def test_unknown_names_are_refused(domain, split, names):
     with pytest.raises(UserError, match=rf"mine: got the \w+ '(moon|val)', expected one of {names}"):
-        SyntheticDepth("mine", split, domain, 1, 0, (49, 63), (28, 42), (0.1, 10.0))
+        SyntheticDepth("mine", split, domain, {split: 1}, 0, (49, 63), (28, 42), (0.1, 10.0))
 
 
 # Captions
