@@ -13,7 +13,9 @@ from tr2m.errors import UserError
 from tr2m.evaluation.protocol import Protocol
 from tr2m.training.run_log import RunLog
 from tr2m.training.seeding import seed_everything
-from tr2m.training.trainer import NonFiniteLossError, Trainer, ValidationSet
+from tr2m.training.trainer import Trainer
+from tr2m.training.validation import ValidationSet
+from tr2m.training.window import NonFiniteLossError
 
 CPU = torch.device("cpu")
 PROTOCOL = Protocol("paper", "m", 1e-3, 10.0, FullFrame())
