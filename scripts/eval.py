@@ -13,6 +13,7 @@ def main(config: DictConfig) -> None:
     from composition import build_scored, pick_device, plain
 
     from tr2m import load_model
+    from tr2m.distributed import is_main, process_group
     from tr2m.evaluation.evaluator import ModelMethod, evaluate
     from tr2m.evaluation.report import format_protocol, format_table, save_evaluation
     from tr2m.training.run_log import environment
@@ -20,16 +21,22 @@ def main(config: DictConfig) -> None:
     settings = plain(config)
     device = pick_device(settings["device"])
     checkpoint = Path(settings["ckpt"])
-    model = load_model(checkpoint, device)
-    scored = build_scored(settings["dataset"])
-    evaluation = evaluate(ModelMethod(model), scored.dataset, scored.protocol, device, settings["workers"])
+    scored = build_scored(settings["dataset"], settings["protocol"])
+    with process_group(device):
+        evaluations = evaluate(ModelMethod(load_model(checkpoint, device)), scored, device, settings["workers"])
+        if not is_main():
+            return
 
     folder = Path(settings["out"]) if settings["out"] else checkpoint.absolute().parent.parent / "eval"
     extra = {"method": "tr2m", "checkpoint": str(checkpoint), "environment": environment(device)}
-    path = save_evaluation(evaluation, folder, evaluation.result["dataset"], extra)
-    print(format_table([(evaluation.result["dataset"], evaluation.result)], first="data set"))
-    print(format_protocol(evaluation.result))
-    print(f"written: {path} and {path.with_suffix('.csv').name}")
+    default = next(iter(settings["dataset"]["protocols"]))
+    for evaluation in evaluations:
+        dataset, protocol = evaluation.result["dataset"], evaluation.result["protocol"]["name"]
+        path = save_evaluation(evaluation, folder, dataset if protocol == default else f"{dataset}_{protocol}", extra)
+        # A table for each: results of two protocols never share one.
+        print(format_table([(dataset, evaluation.result)], first="data set"))
+        print(format_protocol(evaluation.result))
+        print(f"written: {path} and {path.with_suffix('.csv').name}")
 
 
 if __name__ == "__main__":

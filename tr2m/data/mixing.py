@@ -120,9 +120,7 @@ class StepBatches(NamedTuple):
 
 def collate_step(samples: Sequence[TrainingSample], parts: int) -> StepBatches:
     """Deal the samples of one step out to at most `parts` batches of nearly equal size."""
-    batches = [
-        collate([(s.dataset, s.sample) for s in samples[part::parts]]) for part in range(parts) if samples[part:]
-    ]
+    batches = [collate([sample[:2] for sample in samples[part::parts]]) for part in range(parts) if samples[part:]]
     return StepBatches(batches, [frame for sample in samples for frame in sample.unreadable])
 
 
@@ -143,16 +141,3 @@ def collate(samples: Sequence[tuple[DepthDataset, DepthSample]]) -> DepthBatch:
         sample_ids=[part.sample_id for part in parts],
         relative_depth=relative_depth,
     )
-
-
-class EvaluationFrames(Dataset):
-    """The frames of one data set in their order, as evaluation sees them."""
-
-    def __init__(self, dataset: DepthDataset) -> None:
-        self.dataset = dataset
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: int) -> tuple[DepthDataset, DepthSample]:
-        return self.dataset, self.dataset.evaluation_sample(index)

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tr2m.data.depth_dataset import DepthDataset
-from tr2m.evaluation.evaluator import Evaluation, ModelMethod, evaluate
-from tr2m.evaluation.protocol import Protocol
+from tr2m.evaluation.evaluator import Evaluation, ModelMethod, Scored, evaluate
 from tr2m.models.tr2m import TR2M
 from tr2m.training.carry_on import CarryOn
 from tr2m.training.panels import save_panel
@@ -19,11 +17,9 @@ from tr2m.types import DepthBatch
 
 
 @dataclass(frozen=True)
-class ValidationSet:
+class ValidationSet(Scored):
     """A data set to score while training, and whether it counts when the best checkpoint is chosen."""
 
-    dataset: DepthDataset
-    protocol: Protocol
     monitored: bool
 
 
@@ -55,9 +51,7 @@ class Validation:
                         features = model.encode(batch.image, batch.captions, batch.relative_depth)
                         save_panel(path, batch, model.rescale(features), features.relative_depth, v.protocol)
 
-            evaluation = evaluate(
-                ModelMethod(model), validation.dataset, validation.protocol, self.device, self.workers, draw
-            )
+            evaluation = evaluate(ModelMethod(model), [validation], self.device, self.workers, draw)[0]
             self.log.write(f"validate/{name}", step, evaluation.result["metrics"])
             evaluations.append(evaluation)
         return evaluations
