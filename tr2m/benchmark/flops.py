@@ -1,0 +1,20 @@
+"""Floating-point operations of a training step, counted."""
+
+from __future__ import annotations
+
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from tr2m.training.trainer import Trainer
+from tr2m.types import DepthBatch
+
+
+def step_flops(trainer: Trainer, batch: DepthBatch) -> int:
+    """Of matrix products, convolutions and attention, two for each multiplication with addition, in one step.
+
+    Attention is counted in its plain form: torch's counter does not know the fused one of a CPU.
+    """
+    counter = FlopCounterMode(display=False)
+    with counter, sdpa_kernel(SDPBackend.MATH):
+        trainer.train_step([batch])
+    return counter.get_total_flops()
