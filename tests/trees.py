@@ -108,6 +108,7 @@ def void(root: Path) -> Path:
                 lines.append(f"void_1500/data/{sequence}/image/{timestamp}.png")
                 image = put(release / lines[-1], plain(SMALL))
                 depth = units(SMALL, {(0, 0): 0, (10, 20): 1280, (95, 127): 1279, (5, 5): 257})
+                depth[40:60] = 512
                 put(image.parent.with_name("ground_truth") / image.name, depth)
                 put(image.parent.with_name("validity_map") / image.name, units(SMALL, {(10, 20): 256}) // 256 * 256)
         (release / f"void_1500/{split}_image.txt").write_text("\n".join(lines) + "\n")
