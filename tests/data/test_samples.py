@@ -12,7 +12,8 @@ from tr2m.data import simcol, sunrgbd
 from tr2m.data.captions import CaptionFiles
 from tr2m.data.decode import read_depth_png, read_depth_units, read_rgb
 from tr2m.data.folder import Folder
-from tr2m.data.hypersim import LIST, listed_frames, planar_depth, read_dataset
+from tr2m.data.hypersim import LIST, listed_frames
+from tr2m.data.hypersim_files import planar_depth, read_dataset
 from tr2m.data.kitti import KITTI
 from tr2m.data.listing import only_file
 from tr2m.data.nyuv2 import NYUv2
