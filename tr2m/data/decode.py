@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import cv2
@@ -78,8 +79,9 @@ def read_npy(path: Path) -> np.ndarray:
         array = np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise UserError(f"no file {path}: expected an array there. {_COMPARE}") from None
-    # EOFError: an empty file. ValueError: a truncated one, or one that would have to be unpickled.
-    except (OSError, EOFError, ValueError) as error:
+    # EOFError: an empty file. ValueError: a truncated one, or one that would have to be unpickled. TokenError: a header
+    # that is not the Python it should be.
+    except (OSError, EOFError, ValueError, TokenError) as error:
         raise UserError(f"{path}: expected a .npy file of numbers, got: {error}. Copy or unpack it again.") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         raise UserError(f"{path}: expected a .npy file of real numbers, got {getattr(array, 'dtype', 'an archive')}.")
@@ -113,7 +115,8 @@ def open_hdf5(path: Path, expected: str) -> Iterator[h5py.File]:
             yield file
     except FileNotFoundError:
         raise UserError(f"no file {path}: expected {expected}. {_COMPARE}") from None
-    except (OSError, KeyError) as error:
+    # TypeError: there is something of that name, but no array.
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: got: {error}; expected {expected}.") from error
 
 
