@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 
 from tr2m.build import build
+from tr2m.errors import UserError
 from tr2m.models.tr2m import TR2M
-from tr2m.training.checkpoint import check_fingerprints, load_checkpoint, load_weights
+from tr2m.training.checkpoint import check_fingerprints, check_parts, load_checkpoint, load_weights
 
 
 def load_model(checkpoint: str | Path, device: torch.device | str = "cpu") -> TR2M:
@@ -21,7 +22,10 @@ def load_model(checkpoint: str | Path, device: torch.device | str = "cpu") -> TR
         UserError: no such file, not a checkpoint, or encoders that are missing or not the ones it was trained on.
     """
     state = load_checkpoint(checkpoint)
-    model = build(state["config"]["model"])
+    check_parts(checkpoint, state, ("config", "model", "fingerprints"))
+    model = build(state["config"].get("model"))
+    if not isinstance(model, TR2M):
+        raise UserError(f"{checkpoint}: its config describes {type(model).__name__}, expected a TR2M model")
     check_fingerprints(state["fingerprints"], model.fingerprints())
     load_weights(model, state["model"], str(checkpoint))
     model.input_sizes = [(height, width) for height, width in state["input_sizes"]]

@@ -7,7 +7,10 @@ import io
 import json
 import os
 import pickle
-from collections.abc import Mapping
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,35 @@ from tr2m.errors import UserError
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.jsonl"
+# What zipfile and the restricted unpickler raise on files that were damaged, or made to do harm.
+UNREADABLE = (
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+# The parts that a checkpoint needs to be resumed, each a dictionary, and what their values are.
+PARTS = {
+    "config": object,
+    "model": torch.Tensor,
+    "contrast": torch.Tensor,
+    "optimizer": object,
+    "scheduler": object,
+    "progress": (int, float),
+    "unreadable": list,
+    "frames": str,
+    "fingerprints": str,
+}
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
@@ -98,20 +130,44 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dic
     """Read a checkpoint; nothing in it is executed (weights_only).
 
     Raises:
-        UserError: no such file, not a checkpoint of this project, or one of another format version.
+        UserError: no such file, a damaged one, not a checkpoint of this project, or one of another format version.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"no checkpoint {path}: expected a file such as outputs/<experiment>/<run>/checkpoints/best.pt")
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        state = torch.load(verified(path), map_location=device, weights_only=True)
+    except UNREADABLE as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{path} cannot be read as a checkpoint ({reason}); it may be truncated") from error
     version = state.get("format_version") if isinstance(state, dict) else None
     if version != FORMAT_VERSION:
         raise UserError(f"{path} has checkpoint format {version!r}, this version of tr2m reads {FORMAT_VERSION}")
     return state
+
+
+def verified(path: Path) -> io.BytesIO:
+    """A checkpoint, which is a zip archive, with every record compared with its checksum.
+
+    torch.load compares none, and where an archive is damaged it may read elsewhere than zipfile does. So it gets
+    an archive made anew from the records that zipfile has verified.
+    """
+    copy = io.BytesIO()
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(copy, "w") as made:
+        for record in archive.infolist():
+            if record.compress_type != zipfile.ZIP_STORED:
+                raise zipfile.BadZipFile(f"{record.filename} is compressed, which torch.save never does")
+            made.writestr(record.filename, archive.read(record))
+    copy.seek(0)
+    return copy
+
+
+def check_parts(path: str | Path, state: Mapping[str, Any], names: Iterable[str] = PARTS) -> None:
+    """Raise UserError unless a checkpoint has the parts `names`, and they hold what they should."""
+    for name in names:
+        part = state.get(name)
+        if not isinstance(part, dict) or not all(isinstance(item, PARTS[name]) for item in part.values()):
+            raise UserError(f"{path} is no checkpoint of TR2M: its {name!r} is missing or not what it should be")
 
 
 def load_weights(module: nn.Module, state: Mapping[str, torch.Tensor], what: str) -> None:

@@ -25,7 +25,7 @@ from tr2m.evaluation.evaluator import Evaluation
 from tr2m.losses.objective import TERMS, Objective
 from tr2m.models.momentum import MomentumContrast
 from tr2m.models.tr2m import TR2M
-from tr2m.training.checkpoint import check_fingerprints, load_checkpoint, load_weights
+from tr2m.training.checkpoint import check_fingerprints, check_parts, load_checkpoint, load_weights
 from tr2m.training.checkpoint_folder import CheckpointFolder
 from tr2m.training.gradients import GradientBuffer
 from tr2m.training.progress import Progress
@@ -245,6 +245,7 @@ class Trainer:
     def resume(self, path: Path) -> None:
         """Go on exactly where the run that wrote `path` was. Raises UserError if it does not fit this run."""
         state = load_checkpoint(path, self.device)
+        check_parts(path, state)
         check_same_experiment(path, state["config"], self.config)
         check_fingerprints(state["fingerprints"], self.model.fingerprints())
         if state["frames"] != self.frames():
