@@ -22,6 +22,7 @@ BELOW = {
 BELOW["evaluation"] = {"types", "ops", "errors", "models", "losses", "data", "distributed"}
 BELOW["training"] = BELOW["evaluation"] | {"evaluation", "build"}
 BELOW["inference"] = BELOW["evaluation"] | {"evaluation"}
+BELOW["benchmark"] = BELOW["training"] | {"training"}
 BELOW["load"] = BELOW["training"] | {"training"}
 ENCODER_LIBRARIES = {"timm", "open_clip", "transformers"}
 ENCODERS = {"image_encoder.py", "text_encoder.py", "relative_depth.py"}

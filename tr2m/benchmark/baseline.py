@@ -32,7 +32,7 @@ class BaselineBenchmark:
 
     def run(self, settings: dict[str, Any], device: torch.device) -> Result:
         rows = [self.row(settings, size, device) for size in tqdm(self.sizes, desc="baseline")]
-        return Result("baseline", device, rows, {"compile": settings["trainer"]["compile"]})
+        return Result("baseline", device, rows, {"compile": settings["compile"]})
 
     def row(self, settings: dict[str, Any], size: Sequence[int], device: torch.device) -> dict[str, Any]:
         batch = random_batch(size, self.batch_size, device)

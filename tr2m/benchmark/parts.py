@@ -27,7 +27,7 @@ def make_trainer(settings: dict[str, Any], device: torch.device, size: Sequence[
 
 def make_plain_loop(settings: dict[str, Any], device: torch.device, size: Sequence[int]) -> PlainLoop:
     """The plain loop over networks like those of `make_trainer`, with torch's default AdamW."""
-    trainer = make_trainer({**settings, "trainer": {**settings["trainer"], "compile": False}}, device, size)
+    trainer = make_trainer({**settings, "compile": False}, device, size)
     # The trainer's parameters hold on to its buffer of gradients, which this loop has no use for.
     for parameter in trainer.parameters:
         parameter.grad = None

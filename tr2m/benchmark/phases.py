@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import wraps
 from typing import Any
 
 import torch
@@ -24,6 +25,8 @@ class PhaseClock:
     def watch(self, owner: Any, method: str, phase: str) -> None:
         original = getattr(owner, method)
 
+        # The learning-rate scheduler looks for its mark on the optimiser's step.
+        @wraps(original)
         def timed(*arguments: Any, **keywords: Any) -> Any:
             start = self.now()
             result = original(*arguments, **keywords)

@@ -77,9 +77,7 @@ class PlainLoop:
         with torch.no_grad():
             fused = self.contrast.momentum_encoder(self.encode(batch))
             keys = self.contrast.momentum_projector(fused, output.grid)
-        return ContrastFeatures(
-            queries, keys, another_image(len(keys), keys.device), self.contrast.projector.stride
-        )
+        return ContrastFeatures(queries, keys, another_image(len(keys), keys.device), self.contrast.projector.stride)
 
     @torch.no_grad()
     def move_momentum_branch(self) -> None:

@@ -30,7 +30,7 @@ class PlainContrast(ScaleOrientedContrast):
         queries, keys = (F.normalize(x.flatten(2), dim=1).transpose(1, 2) for x in (queries, keys))
         labels = labels.flatten(1)
 
-        def block(query: Tensor, label: Tensor, images: list[int]) -> Tensor:
+        def block(query: Tensor, label: Tensor, images: list[int]) -> tuple[Tensor, Tensor]:
             similarity = [query @ keys[image].T for image in images]
             same = [label[:, None] == labels[image][None] for image in images]
             known = [(labels[image] >= 0)[None].expand_as(mask) for image, mask in zip(images, same, strict=True)]
@@ -39,7 +39,8 @@ class PlainContrast(ScaleOrientedContrast):
             others = [k & ~mask for k, mask in zip(known, same, strict=True)]
             negative = sum((s * o).sum(1) / o.sum(1).clamp(min=1) for s, o in zip(similarity, others, strict=True))
             loss = -torch.log(positive.exp() / (positive.exp() + negative.exp()))
-            return (loss * ((label >= 0) & (positives > 0))).sum(), ((label >= 0) & (positives > 0)).sum()
+            usable = (label >= 0) & (positives > 0)
+            return (loss * usable).sum(), usable.sum()
 
         total, used = queries.sum() * 0, 0
         for image in range(len(queries)):

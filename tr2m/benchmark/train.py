@@ -39,9 +39,9 @@ class TrainBenchmark:
     matrix_side: int
 
     def run(self, settings: dict[str, Any], device: torch.device) -> Result:
-        trainer = make_trainer({**settings, "trainer": {**settings["trainer"], "compile": False}}, device, self.sizes[0])
+        trainer = make_trainer({**settings, "compile": False}, device, self.sizes[0])
         flops = {tuple(size): step_flops(trainer, random_batch(size, 1, device)) for size in self.sizes}
-        if settings["trainer"]["compile"]:
+        if settings["compile"]:
             compile_networks(trainer.model)
         ceiling = matrix_ceiling(device, self.matrix_side)
         cases = [(size, batch_size) for size in self.sizes for batch_size in self.batch_sizes]
@@ -49,7 +49,7 @@ class TrainBenchmark:
         notes = {
             "matrix ceiling (TFLOP/s)": ceiling / 1e12,
             "captions": self.captions,
-            "compile": settings["trainer"]["compile"],
+            "compile": settings["compile"],
         }
         return Result("train", device, rows, notes)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from tr2m.models.tr2m import TR2M
 
 
-def compile_networks(model: TR2M, backend: str = "inductor") -> None:
+def compile_networks(model: TR2M, backend: str | Callable[..., Any] = "inductor") -> None:
     """Let torch.compile fuse what the frozen encoders, the fusion and the heads do, in place: names and state dicts
     stay as they are.
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from tr2m.models.precision import mixed_precision
 from tr2m.models.rescale_encoder import RescaleEncoder
 from tr2m.types import ContrastFeatures, FrozenFeatures
 
@@ -56,9 +57,10 @@ class MomentumContrast(nn.Module):
 
     def forward(self, fused_tokens: Float[Tensor, "B N D"], features: FrozenFeatures) -> ContrastFeatures:
         """Queries from the model's fused tokens, keys from the same frozen features through the moving copy."""
-        queries = self.projector(fused_tokens, features.grid)
-        with torch.no_grad():
-            keys = self.momentum_projector(self.momentum_encoder(features), features.grid)
+        with mixed_precision(fused_tokens.device):
+            queries = self.projector(fused_tokens, features.grid)
+            with torch.no_grad():
+                keys = self.momentum_projector(self.momentum_encoder(features), features.grid)
         return ContrastFeatures(queries, keys, another_image(len(keys), keys.device), self.projector.stride)
 
     @torch.no_grad()

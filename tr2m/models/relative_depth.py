@@ -51,7 +51,9 @@ class RelativeDepthModel(FrozenModule):
     def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B H W"]:
         """Relative depth of RGB in [0, 1], raw as the model gives it, at the size of the image."""
         size = image.shape[-2:]
-        resized = F.interpolate(image, self.resize(*size), mode="bicubic", align_corners=False, antialias=True)
+        resized = image
+        if (wanted := self.resize(*size)) != size:
+            resized = F.interpolate(image, wanted, mode="bicubic", align_corners=False, antialias=True)
         pixel_values = (resized.clamp(0, 1) - self.mean) / self.std
         relative_depth = self.network(pixel_values=pixel_values).predicted_depth.float()
         return F.interpolate(relative_depth[:, None], size, mode="bilinear", align_corners=False)[:, 0]

@@ -76,6 +76,10 @@ class CLIPTextEncoder(FrozenModule):
             del self._cache[next(iter(self._cache))]
         return torch.stack(features), torch.stack(valid)
 
+    def forget(self) -> None:
+        """Drop every caption that is kept."""
+        self._cache.clear()
+
     def encode(self, captions: list[str]) -> tuple[Float[Tensor, "B T D"], Bool[Tensor, "B T"]]:
         """The same, computed anew."""
         token_ids = self.tokenizer(captions).to(self.network.positional_embedding.device)
