@@ -7,5 +7,9 @@ from pytest_socket import SocketConnectBlockedError
 
 
 def test_the_guard_is_on():
-    with pytest.warns(UserWarning), pytest.raises(SocketConnectBlockedError), socket.socket() as client:
+    with (
+        pytest.warns(UserWarning, match="192.0.2.1"),
+        pytest.raises(SocketConnectBlockedError),
+        socket.socket() as client,
+    ):
         client.connect(("192.0.2.1", 80))  # an address for documentation, nobody's
