@@ -1,4 +1,4 @@
-"""A checkpoint file to a model that can be called."""
+"""A checkpoint file, or a published folder, to a model that can be called."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from tr2m.build import build
 from tr2m.errors import UserError
 from tr2m.models.tr2m import TR2M
 from tr2m.training.checkpoint import check_fingerprints, check_parts, load_checkpoint, load_weights
+from tr2m.training.published import read_published
 
 
 def load_model(checkpoint: str | Path, device: torch.device | str = "cpu") -> TR2M:
-    """The trained model of a checkpoint, in eval mode.
+    """The trained model of a checkpoint, or of a folder that `scripts/export.py` made, in eval mode.
 
     The frozen encoders come from $TR2M_WEIGHTS, the hub cache or the hub, and are compared with those it was trained
     on. The model's config is read from the checkpoint as plain data and may only name this project's classes.
@@ -21,7 +22,7 @@ def load_model(checkpoint: str | Path, device: torch.device | str = "cpu") -> TR
     Raises:
         UserError: no such file, not a checkpoint, or encoders that are missing or not the ones it was trained on.
     """
-    state = load_checkpoint(checkpoint)
+    state = read_published(Path(checkpoint)) if Path(checkpoint).is_dir() else load_checkpoint(checkpoint)
     check_parts(checkpoint, state, ("config", "model", "fingerprints"))
     model = build(state["config"].get("model"))
     if not isinstance(model, TR2M):

@@ -4,6 +4,7 @@ again.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -66,6 +67,11 @@ class MixedDataset(Dataset):
                     raise
             else:
                 return TrainingSample(dataset, sample, unreadable)
+
+
+def frame_digests(datasets: Sequence[DepthDataset]) -> dict[str, str]:
+    """SHA-256 of each data set's sample ids in their order, on which the order of training depends."""
+    return {d.name: hashlib.sha256("\n".join(d.sample_ids).encode()).hexdigest() for d in datasets}
 
 
 class MixedBatchSampler(Sampler[list[SampleKey]]):

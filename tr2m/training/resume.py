@@ -73,3 +73,10 @@ def is_free(name: str) -> bool:
     """Whether a data set's option says where its files are, or how it is scored, which training does not depend on."""
     parts = name.split(".")
     return parts[0] == "data" and (parts[-1] in FREE_DATA or parts[3:4] == ["protocol"] or parts[3:4] == ["protocols"])
+
+
+def check_frames(path: Path, stored: Mapping[str, str], present: Mapping[str, str]) -> None:
+    """Raise UserError that names the training sets whose frames (`frame_digests`) are not the checkpoint's."""
+    changed = [name for name in sorted(stored.keys() | present.keys()) if stored.get(name) != present.get(name)]
+    if changed:
+        raise UserError(f"{path} was trained on other frames of {', '.join(changed)}; restore its split_file")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from contextlib import AbstractContextManager
 from types import FrameType
 from typing import Any
 
-from tr2m.distributed import largest_of_processes
+from tr2m.distributed import is_main, largest_of_processes
+
+logger = logging.getLogger(__name__)
 
 # SIGUSR1 is what a scheduler sends ahead of a requeue (sbatch --signal): the run did as asked, which is no failure.
 EXIT_CODES = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGUSR1: 0}
@@ -40,6 +43,13 @@ class StopSignals(AbstractContextManager):
         self._received = number
         # Not through logging, which the signal may have interrupted while it held its lock.
         os.write(2, f"\n{signal.Signals(number).name}: stopping after this step; again to stop at once\n".encode())
+
+    def raise_if_asked(self, advice: str) -> None:
+        """Raise Stopped, in all processes, if any of them got a signal; the main one logs `advice` first."""
+        if number := self.agreed():
+            if is_main():
+                logger.warning("stopped; requeue the job, or %s", advice)
+            raise Stopped(number)
 
     def agreed(self) -> int:
         """The signal that any process has received, the same answer in all of them, or 0."""

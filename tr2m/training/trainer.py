@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from tr2m.data.depth_dataset import DepthDataset
-from tr2m.data.mixing import MixedBatchSampler, MixedDataset, collate_step
+from tr2m.data.mixing import MixedBatchSampler, MixedDataset, collate_step, frame_digests
 from tr2m.distributed import is_main, on_main, process_count, process_rank
 from tr2m.errors import UserError
 from tr2m.evaluation.evaluator import Evaluation
@@ -29,12 +28,12 @@ from tr2m.training.checkpoint import check_fingerprints, check_parts, load_check
 from tr2m.training.checkpoint_folder import CheckpointFolder
 from tr2m.training.gradients import GradientBuffer
 from tr2m.training.progress import Progress
-from tr2m.training.resume import check_same_experiment
+from tr2m.training.resume import check_frames, check_same_experiment
 from tr2m.training.run_log import RunLog, git_commit
 from tr2m.training.schedule import Schedule
 from tr2m.training.seeding import seed_step
 from tr2m.training.status import RunStatus
-from tr2m.training.stop_signals import Stopped, StopSignals, leave_stopping_to_parent
+from tr2m.training.stop_signals import StopSignals, leave_stopping_to_parent
 from tr2m.training.unreadable import UnreadableFrames
 from tr2m.training.validation import Validation, ValidationSet
 from tr2m.training.window import LogWindow, StepRecord, map_ranges
@@ -119,7 +118,7 @@ class Trainer:
         self.log.start()
         with RunStatus(self.log.folder, lambda: vars(self.progress)), StopSignals() as signals:
             while True:
-                self.stop_if_asked(signals)
+                signals.raise_if_asked(f"go on with resume={self.log.folder / 'checkpoints/last.pt'}")
                 if self.validation_is_due():
                     results = self.validate()
                 elif self.progress.step < self.last_step:
@@ -130,12 +129,6 @@ class Trainer:
                     break
         self.log.close()
         return results
-
-    def stop_if_asked(self, signals: StopSignals) -> None:
-        if number := signals.agreed():
-            path = self.log.folder / "checkpoints/last.pt"
-            logger.warning("stopped at step %d; requeue the job, or go on with resume=%s", self.progress.step, path)
-            raise Stopped(number)
 
     def train_epoch(self, signals: StopSignals) -> None:
         """Train until the end of the epoch, until `max_steps`, or until a signal asks to stop."""
@@ -230,17 +223,12 @@ class Trainer:
             "scheduler": self.scheduler.state_dict(),
             "progress": vars(self.progress),
             "unreadable": self.unreadable_frames.sample_ids,
-            "frames": self.frames(),
+            "frames": frame_digests(self.train_sets),
             "fingerprints": self.model.fingerprints(),
             "input_sizes": [list(dataset.input_size) for dataset in self.train_sets],
             "git_commit": git_commit(),
         }
         return on_main(lambda: self.checkpoints.save(self.progress.step, state))
-
-    def frames(self) -> dict[str, str]:
-        """SHA-256 of each training set's sample ids in their order, on which the order of training depends."""
-        listed = {dataset.name: "\n".join(dataset.sample_ids) for dataset in self.train_sets}
-        return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in listed.items()}
 
     def resume(self, path: Path) -> None:
         """Go on exactly where the run that wrote `path` was. Raises UserError if it does not fit this run."""
@@ -248,9 +236,7 @@ class Trainer:
         check_parts(path, state)
         check_same_experiment(path, state["config"], self.config)
         check_fingerprints(state["fingerprints"], self.model.fingerprints())
-        if state["frames"] != self.frames():
-            changed = [name for name, digest in self.frames().items() if state["frames"].get(name) != digest]
-            raise UserError(f"{path} was trained on other frames of {', '.join(changed or state['frames'])}")
+        check_frames(path, state["frames"], frame_digests(self.train_sets))
         load_weights(self.model, state["model"], f"{path} (model)")
         load_weights(self.contrast, state["contrast"], f"{path} (contrast)")
         self.optimizer.load_state_dict(state["optimizer"])
