@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
 
 from tr2m.build import build
 from tr2m.data.captions import CaptionSource
@@ -19,11 +18,6 @@ from tr2m.training.resume import locate_run
 from tr2m.training.run_log import RunLog
 from tr2m.training.trainer import Trainer
 from tr2m.training.validation import ValidationSet
-
-
-def plain(config: DictConfig) -> dict[str, Any]:
-    """The config as plain containers, interpolations resolved."""
-    return OmegaConf.to_container(config, resolve=True)
 
 
 def pick_device(name: str) -> torch.device:

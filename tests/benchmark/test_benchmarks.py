@@ -121,7 +121,8 @@ def test_operations_of_two_heads_are_those_of_paper_and_pencil():
     # project; two upsamplings, which make 4 tokens of each; to_logit at 16 times the tokens.
     multiplications = tokens * (width**2 + 4 * width**2 + 16 * width**2 + 16 * width)
     # Two operations each, two heads; forward, gradient of the weights, gradient of the input.
-    assert counts[0] - counts[1] == multiplications * 2 * 2 * 3
+    assert counts[0]["total"] - counts[1]["total"] == multiplications * 2 * 2 * 3
+    assert counts[0]["DPTHead"] == multiplications * 2 * 2 * 3
 
 
 def test_the_stopwatch_and_the_summary():

@@ -49,6 +49,10 @@ class TrainBenchmark:
         notes = {
             "matrix ceiling (TFLOP/s)": ceiling / 1e12,
             "captions": self.captions,
+            **{
+                f"operations of one frame at {'x'.join(map(str, size))}": shares(flops[tuple(size)])
+                for size in self.sizes
+            },
             "compile": settings["compile"],
         }
         return Result("train", device, rows, notes)
@@ -58,7 +62,7 @@ class TrainBenchmark:
         trainer: Trainer,
         size: Sequence[int],
         batch_size: int,
-        flops: dict[tuple[int, ...], int],
+        flops: dict[tuple[int, ...], dict[str, int]],
         ceiling: float,
     ) -> dict[str, Any]:
         batch = random_batch(size, batch_size, trainer.device)
@@ -71,7 +75,7 @@ class TrainBenchmark:
         with PeakMemory(trainer.device) as memory:
             timing = summary(repeat(step, trainer.device, self.steps, self.warmup))
         # A step's operations are those of its frames: the optimiser's and the momentum update's are not counted.
-        step_tflop = flops[tuple(size)] * batch_size / 1e12
+        step_tflop = flops[tuple(size)]["total"] * batch_size / 1e12
         phases = time_phases(trainer, batch, self.steps)
         return {
             "size": "x".join(map(str, size)),
@@ -84,3 +88,9 @@ class TrainBenchmark:
             "peak (MiB)": None if memory.peak is None else memory.peak / MIB,
             **{f"{phase} (s)": seconds for phase, seconds in phases.items()},
         }
+
+
+def shares(flops: dict[str, int]) -> str:
+    """Each network's share of a step, the largest first."""
+    parts = sorted(((count / flops["total"], name) for name, count in flops.items() if name != "total"), reverse=True)
+    return f"{flops['total'] / 1e12:.3g} TFLOP: " + ", ".join(f"{name} {share:.1%}" for share, name in parts)
