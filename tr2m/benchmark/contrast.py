@@ -85,7 +85,7 @@ def plot(result: Result, path: Path) -> None:
     FigureCanvasAgg(figure)
     for axis, unit, title in zip(figure.subplots(1, 2), ("s", "MiB"), ("value and gradient", "memory"), strict=True):
         for form in ("linear", "quadratic"):
-            known = [row for row in result.rows if row[f"{form} ({unit})"] is not None]
+            known = [row for row in result.rows if row[f"{form} ({unit})"]]
             axis.loglog([r["pixels"] for r in known], [r[f"{form} ({unit})"] for r in known], "o-", label=form)
         axis.set(xlabel="pixels per image", ylabel=unit, title=title)
         axis.legend()
