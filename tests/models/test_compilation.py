@@ -1,7 +1,9 @@
+import pytest
 import tiny
 import torch
 from torch._dynamo.testing import CompileCounter
 
+from tr2m.benchmark.parts import make_trainer
 from tr2m.models.compilation import compile_networks
 from tr2m.models.tr2m import TR2M
 from tr2m.types import TR2MOutput
@@ -31,3 +33,12 @@ def test_compiled_networks_say_the_same_and_compile_each_size_once():
     assert counter.frame_count == compiled
     assert list(model.state_dict()) == names
     torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_the_trainer_compiles_if_it_is_told_to(asked: bool, monkeypatch: pytest.MonkeyPatch):
+    compiled: list[TR2M] = []
+    monkeypatch.setattr("tr2m.training.assemble.compile_networks", compiled.append)
+    settings = tiny.config("what=train", "model=tiny", *tiny.SMALL, f"compile={str(asked).lower()}", name="benchmark")
+    trainer = make_trainer(settings, torch.device("cpu"), (28, 70))
+    assert compiled == [trainer.model] * asked
