@@ -1,0 +1,151 @@
+"""Everything that is wrong with a data set, in one go and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from tqdm import tqdm
+
+from tr2m.build import build
+from tr2m.data.captions import CaptionSource
+from tr2m.data.depth_dataset import DepthDataset
+from tr2m.errors import UserError
+from tr2m.models.text_encoder import CONTEXT_LENGTH, count_tokens
+from tr2m.preparation.depth_histogram import DepthHistogram
+from tr2m.preparation.without_captions import open_without_captions
+
+
+@dataclass(frozen=True)
+class Thoroughness:
+    """How much of a data set is looked at.
+
+    Args:
+        frames: of each split; at first one of every folder. None: all.
+        seed: which frames.
+        shown: how many problems of one kind are told in full.
+        threads: that decode frames at a time.
+    """
+
+    frames: int | None
+    seed: int
+    shown: int
+    threads: int
+
+
+@dataclass
+class Findings:
+    """What is the case and what is wrong, in sentences."""
+
+    facts: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, kind: str, problems: list[str], of: int, shown: int) -> None:
+        """Problems of one kind, met among `of` things: the first in full, the rest as a number."""
+        if len(problems) > shown:
+            problems = [*problems[:shown], f"... {len(problems)} of {of} {kind} in all; see them with shown={len(problems)}"]
+        self.problems += problems
+
+
+def check_dataset(config: dict[str, Any], expected_median: list[float] | None, how: Thoroughness) -> Findings:
+    """Look at the files, the depth and the captions of all splits of a data set.
+
+    Args:
+        config: an entry of configs/dataset, resolved.
+        expected_median: metres, lowest and highest plausible median of the depth; None if not known.
+    """
+    findings = Findings()
+    captions = None
+    if "captions" in config["reader"]:
+        try:
+            captions = build(config["reader"]["captions"])
+        except UserError as error:
+            findings.problems.append(str(error))
+    for split in dict.fromkeys(split for split in (config["train_split"], config["eval_split"]) if split):
+        try:
+            dataset = open_without_captions(config["reader"], split)
+        except UserError as error:
+            # One missing folder is one problem, not one for each split.
+            if str(error) not in findings.problems:
+                findings.problems.append(str(error))
+            continue
+        indices = choose_frames(dataset.sample_ids, how)
+        findings.facts.append(f"{split}: {len(dataset):,} frames, {len(indices):,} of them decoded")
+        check_frames(dataset, indices, expected_median, how, findings)
+        # The synthetic world's readers bring their own captions.
+        if source := captions if "captions" in config["reader"] else dataset.captions:
+            check_captions(source, dataset, how, findings)
+    return findings
+
+
+def choose_frames(sample_ids: list[str], how: Thoroughness) -> list[int]:
+    """Indices of the frames to decode: in random order the first of every folder (scene, drive, video), then others."""
+    if how.frames is None or how.frames >= len(sample_ids):
+        return list(range(len(sample_ids)))
+    order = np.random.default_rng(how.seed).permutation(len(sample_ids)).tolist()
+    first = {PurePosixPath(sample_ids[index]).parent: index for index in reversed(order)}
+    chosen = dict.fromkeys([*first.values(), *order])
+    return sorted(list(chosen)[: how.frames])
+
+
+def check_frames(
+    dataset: DepthDataset, indices: list[int], expected_median: list[float] | None, how: Thoroughness, findings: Findings
+) -> None:
+    """Decode frames and compare the distribution of their depth with what is expected."""
+    histogram = DepthHistogram(dataset.depth_range)
+    problems = []
+    with ThreadPoolExecutor(how.threads) as pool:
+        looks = pool.map(lambda index: look_at(dataset, index), indices)
+        for result in tqdm(looks, total=len(indices), desc=f"{dataset.name} {dataset.split}: frames"):
+            if isinstance(result, str):
+                problems.append(result)
+            else:
+                histogram.add(result)
+    findings.add("frames", problems, len(indices), how.shown)
+    if histogram.count:
+        findings.facts.append(f"{dataset.split}: {histogram.describe()}")
+        findings.problems += [f"{dataset.split}: {p}" for p in histogram.problems(expected_median)]
+
+
+def look_at(dataset: DepthDataset, index: int) -> Float[np.ndarray, " N"] | str:
+    """The valid depths of a frame in metres, or what is wrong with it."""
+    try:
+        frame = dataset.read_frame(index)
+    except UserError as error:
+        return str(error)
+    where = f"{dataset.split} frame {dataset.sample_ids[index]}"
+    if frame.image.shape[:2] != frame.depth.shape:
+        return f"{where}: image of {frame.image.shape[:2]} and depth of {frame.depth.shape} (height, width) differ."
+    depth = frame.depth[frame.depth != 0]
+    if not np.isfinite(depth).all() or (depth < 0).any():
+        return f"{where}: expected depth that is finite and not negative; the reader's decoding is wrong."
+    return depth if depth.size else f"{where}: its depth has no measurement at all."
+
+
+def check_captions(source: CaptionSource, dataset: DepthDataset, how: Thoroughness, findings: Findings) -> None:
+    """Whether every frame has its captions, and which of them CLIP would cut off."""
+    problems, cut, lines = [], [], 0
+    for sample_id in tqdm(dataset.sample_ids, desc=f"{dataset.name} {dataset.split}: captions"):
+        try:
+            captions = source.lines(dataset.split, sample_id)
+        except UserError as error:
+            problems.append(str(error))
+            continue
+        lines += len(captions)
+        cut += list(too_long(captions, f"{dataset.split} frame {sample_id}"))
+    findings.facts.append(f"{dataset.split}: {lines:,} captions ({source.description})")
+    findings.add("frames without captions", problems, len(dataset), how.shown)
+    findings.add("captions too long", cut, lines, how.shown)
+
+
+def too_long(captions: list[str], where: str) -> Iterator[str]:
+    """A sentence about each caption of more tokens than CLIP reads."""
+    for caption in captions:
+        # A token has at least one byte: most captions need no tokenizer to be short enough.
+        if len(caption.encode()) > CONTEXT_LENGTH - 2 and (tokens := count_tokens(caption)) > CONTEXT_LENGTH:
+            yield f"{where}: a caption of {tokens} tokens, CLIP cuts it off at {CONTEXT_LENGTH}: {caption[:60]!r}..."
