@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 from tr2m.build import build
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.errors import UserError
-from tr2m.evaluation.protocol import Protocol
+from tr2m.evaluation.evaluator import Scored
 from tr2m.training.run_log import RunLog
 from tr2m.training.seeding import seed_everything
 from tr2m.training.trainer import Trainer, ValidationSet
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A data set's evaluation split with the protocol it is scored under."""
-
-    dataset: DepthDataset
-    protocol: Protocol
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
@@ -44,9 +35,25 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def build_scored(dataset: dict[str, Any]) -> Scored:
-    """The evaluation split of one configs/dataset entry."""
-    return Scored(build(dataset["reader"], split=dataset["eval_split"]), build(dataset["protocol"]))
+def build_scored(dataset: dict[str, Any], protocol: str | None = None) -> list[Scored]:
+    """The evaluation split of one configs/dataset entry under one of its protocols (None: the first), or under "all".
+
+    A protocol's `reader` holds what it reads differently; protocols that read alike share one reader.
+    """
+    protocols = dataset["protocols"]
+    names = list(protocols) if protocol == "all" else [protocol or next(iter(protocols))]
+    if unknown := [name for name in names if name not in protocols]:
+        raise UserError(f"protocol={unknown[0]}: this data set has {', '.join(protocols)}, and all")
+    readers: dict[str, DepthDataset] = {}
+    scored = []
+    for name in names:
+        settings = dict(protocols[name])
+        reader = {**dataset["reader"], **settings.pop("reader", {})}
+        key = str(reader)
+        if key not in readers:
+            readers[key] = build(reader, split=dataset["eval_split"])
+        scored.append(Scored(readers[key], build(settings, name=name)))
+    return scored
 
 
 def build_datasets(datasets: dict[str, dict[str, Any] | None]) -> tuple[list[DepthDataset], list[Scored]]:
@@ -64,7 +71,7 @@ def build_datasets(datasets: dict[str, dict[str, Any] | None]) -> tuple[list[Dep
         try:
             if dataset["train_split"] is not None:
                 train_sets.append(build(dataset["reader"], split=dataset["train_split"]))
-            scored_sets.append(build_scored(dataset))
+            scored_sets += build_scored(dataset)
         except UserError as error:
             problems.append(str(error))
     if problems:

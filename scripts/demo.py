@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 
 from hydra_app import CONFIGS, check_overrides, with_plain_errors
 
@@ -16,8 +17,9 @@ def main() -> None:
     from composition import build_datasets, build_trainer, plain
     from hydra import compose, initialize_config_dir
 
-    from tr2m.evaluation.baselines import LinearFit, MedianScale, fit_global
-    from tr2m.evaluation.evaluator import evaluate
+    from tr2m.evaluation.alignment import LinearFit, MedianScale
+    from tr2m.evaluation.baselines import GivenRelativeDepth, fit_global
+    from tr2m.evaluation.evaluator import Scored, evaluate
     from tr2m.evaluation.report import format_by_dataset, format_protocol, save_evaluation
 
     start = time.perf_counter()
@@ -31,16 +33,23 @@ def main() -> None:
 
     device = trainers["TR2M"].device
     train_sets, scored_sets = build_datasets(settings["data"]["datasets"])
-    protocols = {s.dataset.name: s.protocol for s in scored_sets}
-    trained = [(dataset, protocols[dataset.name]) for dataset in train_sets]
-    baselines = {
-        "median*": [MedianScale(s.protocol) for s in scored_sets],
-        "linear fit*": [LinearFit(s.protocol) for s in scored_sets],
-        "global": [fit_global([t for t in trained if t[0].name == s.dataset.name] or trained) for s in scored_sets],
+    relative = GivenRelativeDepth()
+    trained = [Scored(d, s.protocol) for d in train_sets for s in scored_sets if s.dataset.name == d.name]
+    global_fits = [
+        fit_global(relative, [t for t in trained if t.dataset.name == s.dataset.name] or trained, device)
+        for s in scored_sets
+    ]
+    alignments = {
+        "median*": [MedianScale()] * len(scored_sets),
+        "linear fit*": [LinearFit()] * len(scored_sets),
+        "global": global_fits,
     }
     rows = {
-        label: [evaluate(m, s.dataset, s.protocol, device, 0) for m, s in zip(methods, scored_sets, strict=True)]
-        for label, methods in baselines.items()
+        label: [
+            evaluate(relative, [replace(s, protocol=replace(s.protocol, alignment=a))], device, 0)[0]
+            for a, s in zip(aligned, scored_sets, strict=True)
+        ]
+        for label, aligned in alignments.items()
     } | evaluations
     folder = trainers["TR2M"].log.folder
     for label, row in rows.items():

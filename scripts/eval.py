@@ -21,15 +21,19 @@ def main(config: DictConfig) -> None:
     device = pick_device(settings["device"])
     checkpoint = Path(settings["ckpt"])
     model = load_model(checkpoint, device)
-    scored = build_scored(settings["dataset"])
-    evaluation = evaluate(ModelMethod(model), scored.dataset, scored.protocol, device, settings["workers"])
+    scored = build_scored(settings["dataset"], settings["protocol"])
+    evaluations = evaluate(ModelMethod(model), scored, device, settings["workers"])
 
     folder = Path(settings["out"]) if settings["out"] else checkpoint.absolute().parent.parent / "eval"
     extra = {"method": "tr2m", "checkpoint": str(checkpoint), "environment": environment(device)}
-    path = save_evaluation(evaluation, folder, evaluation.result["dataset"], extra)
-    print(format_table([(evaluation.result["dataset"], evaluation.result)], first="data set"))
-    print(format_protocol(evaluation.result))
-    print(f"written: {path} and {path.with_suffix('.csv').name}")
+    default = next(iter(settings["dataset"]["protocols"]))
+    for evaluation in evaluations:
+        dataset, protocol = evaluation.result["dataset"], evaluation.result["protocol"]["name"]
+        path = save_evaluation(evaluation, folder, dataset if protocol == default else f"{dataset}_{protocol}", extra)
+        # A table for each: results of two protocols never share one.
+        print(format_table([(dataset, evaluation.result)], first="data set"))
+        print(format_protocol(evaluation.result))
+        print(f"written: {path} and {path.with_suffix('.csv').name}")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,9 @@ def test_experiments_compose_and_build(experiment: str):
     assert settings["name"] == experiment
     for dataset in settings["data"]["datasets"].values():
         if dataset is not None:
-            assert isinstance(build(dataset["protocol"]), Protocol)
+            for name, protocol in dataset["protocols"].items():
+                protocol.pop("reader", None)
+                assert isinstance(build(protocol, name=name), Protocol)
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
@@ -49,7 +51,9 @@ def test_experiments_hold_only_differences_and_say_how_to_run_them(experiment: s
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_data_sets_compose_with_a_protocol_of_the_training_range(dataset: str):
     settings = tiny.config(f"dataset={dataset}", name="eval")["dataset"]
-    protocol = build(settings["protocol"])
+    name, config = next(iter(settings["protocols"].items()))
+    config.pop("reader", None)
+    protocol = build(config, name=name)
     low, high = settings["reader"]["depth_range"]
     factor = {"m": 1, "mm": 1000}[protocol.unit]
     assert (protocol.min_depth, protocol.max_depth) == (pytest.approx(low * factor), pytest.approx(high * factor))

@@ -1,4 +1,4 @@
-"""The type checker of the tests: beartype, taking an int for a float as PEP 484 does (YAML writes 1 where 1.0 is meant)."""
+"""The type checker of the tests: beartype, where an int is a good float, as PEP 484 says and YAML writes."""
 
 from beartype import BeartypeConf, beartype
 

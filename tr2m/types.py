@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
@@ -65,6 +66,16 @@ class DepthBatch:
 
     def pin_memory(self) -> DepthBatch:
         return self._map_tensors(lambda tensor: tensor.pin_memory())
+
+    def mirrored(self) -> DepthBatch:
+        """Left and right swapped in every map; captions stay as they are."""
+        return self._map_tensors(lambda tensor: tensor.flip(-1))
+
+    def shows_the_same(self, other: DepthBatch) -> bool:
+        """Whether a model sees the same input in both; ground truth may differ."""
+        given, also = self.relative_depth, other.relative_depth
+        same_relative = given is also or (given is not None and also is not None and torch.equal(given, also))
+        return self.captions == other.captions and torch.equal(self.image, other.image) and same_relative
 
 
 @dataclass(frozen=True)

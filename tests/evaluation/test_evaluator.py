@@ -1,14 +1,15 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import torch
 from world import Flat
 
-from tr2m.data.eval_regions import FullFrame
+from tr2m.data.eval_regions import FullFrame, PixelBox
 from tr2m.errors import UserError
-from tr2m.evaluation.baselines import GlobalFit, LinearFit, MedianScale, fit_global
-from tr2m.evaluation.evaluator import evaluate
+from tr2m.evaluation.alignment import LinearFit, MedianScale, Unaligned
+from tr2m.evaluation.baselines import GivenRelativeDepth, fit_global
+from tr2m.evaluation.evaluator import Evaluation, Scored, evaluate
 from tr2m.evaluation.protocol import Protocol
 from tr2m.types import DepthBatch, Frame
 
@@ -20,23 +21,31 @@ CPU = torch.device("cpu")
 class TooFar:
     """Predicts a quarter too far everywhere."""
 
-    alignment: str = "none"
+    kind: str = "metric_depth"
 
     def __call__(self, batch: DepthBatch) -> torch.Tensor:
         return batch.depth * 1.25
 
 
+def score(method, dataset, protocol=PROTOCOL, workers=0) -> Evaluation:
+    return evaluate(method, [Scored(dataset, protocol)], CPU, workers)[0]
+
+
+def aligned(alignment, dataset) -> dict:
+    return score(GivenRelativeDepth(), dataset, replace(PROTOCOL, alignment=alignment)).result
+
+
 def test_averages_over_images_not_over_pixels_and_counts_what_it_skips():
     # RMSE of a quarter too far: 0.25 * depth. The second image has a quarter of the first one's pixels.
     dataset = Flat(depths=[2.0, 4.0, 6.0], pixels=[48, 12, 9])
-    result = evaluate(TooFar(), dataset, PROTOCOL, CPU, workers=0).result
+    result = score(TooFar(), dataset).result
     assert result["metrics"]["rmse"] == pytest.approx((0.5 + 1.0) / 2)
     assert result["metrics"]["abs_rel"] == pytest.approx(0.25)
     assert (result["n_images"], result["n_skipped"], result["skipped"]) == (2, 1, ["flat/2"])
 
 
 def test_a_result_says_how_it_was_measured():
-    result = evaluate(TooFar(), Flat(depths=[2.0], pixels=[48]), PROTOCOL, CPU, workers=0).result
+    result = score(TooFar(), Flat(depths=[2.0], pixels=[48])).result
     assert set(result) == {"dataset", "n_images", "n_skipped", "skipped", "metrics", "unit", "protocol"}
     keys = {"range", "crop", "resize", "alignment", "flip_tta", "averaging", "split_sha256", "caption_source"}
     assert keys <= set(result["protocol"])
@@ -44,12 +53,12 @@ def test_a_result_says_how_it_was_measured():
 
 def test_no_usable_image_is_an_error_that_hints_at_the_unit():
     with pytest.raises(UserError, match=r"flat: none of 1 frames.*unit"):
-        evaluate(TooFar(), Flat(depths=[2000.0], pixels=[48]), PROTOCOL, CPU, workers=0)
+        score(TooFar(), Flat(depths=[2000.0], pixels=[48]))
 
 
 def test_results_do_not_depend_on_workers():
     dataset = Flat(depths=[2.0, 4.0, 3.0], pixels=[48, 12, 20])
-    assert evaluate(TooFar(), dataset, PROTOCOL, CPU, 0).rows == evaluate(TooFar(), dataset, PROTOCOL, CPU, 2).rows
+    assert score(TooFar(), dataset).rows == score(TooFar(), dataset, workers=2).rows
 
 
 class Ramp(Flat):
@@ -67,27 +76,91 @@ class Ramp(Flat):
 
 
 def test_linear_fit_recovers_a_perfect_relative_model_and_median_does_not():
-    dataset = Ramp(2.0, -0.1)
-    linear = evaluate(LinearFit(PROTOCOL), dataset, PROTOCOL, CPU, 0).result
-    median = evaluate(MedianScale(PROTOCOL), dataset, PROTOCOL, CPU, 0).result
+    linear, median = aligned(LinearFit(), Ramp(2.0, -0.1)), aligned(MedianScale(), Ramp(2.0, -0.1))
     assert linear["metrics"]["abs_rel"] < 1e-5
     assert median["metrics"]["abs_rel"] > 0.01
     assert "ground truth" in linear["protocol"]["alignment"]
 
 
 def test_median_recovers_a_pure_scale():
-    result = evaluate(MedianScale(PROTOCOL), Ramp(3.0, 0.0), PROTOCOL, CPU, 0).result
-    assert result["metrics"]["abs_rel"] < 0.03  # the median of an even number of pixels lies between two
+    # The median of an even number of pixels lies between two.
+    assert aligned(MedianScale(), Ramp(3.0, 0.0))["metrics"]["abs_rel"] < 0.03
+
+
+def test_alignment_goes_by_the_kind_of_the_prediction():
+    protocol = replace(PROTOCOL, alignment=MedianScale())
+    assert score(TooFar(), Ramp(1.0, 0.0), protocol).result["metrics"]["abs_rel"] == pytest.approx(0, abs=1e-6)
+    protocol = replace(PROTOCOL, alignment=LinearFit())
+    assert score(TooFar(), Ramp(1.0, 0.0), protocol).result["metrics"]["abs_rel"] == pytest.approx(0, abs=1e-5)
+    with pytest.raises(UserError, match="no unit"):
+        aligned(Unaligned(), Ramp(1.0, 0.0))
 
 
 def test_global_fit_finds_the_one_scale_and_shift_of_all_frames():
-    fitted = fit_global([(Ramp(2.0, -0.1), PROTOCOL)])
+    dataset = Ramp(2.0, -0.1)
+    fitted = fit_global(GivenRelativeDepth(), [Scored(dataset, PROTOCOL)], CPU)
     assert (fitted.scale, fitted.shift) == (pytest.approx(0.5, rel=1e-4), pytest.approx(0.05, rel=1e-3))
-    assert evaluate(GlobalFit(fitted.scale, fitted.shift), Ramp(2.0, -0.1), PROTOCOL, CPU, 0).result["metrics"][
-        "abs_rel"
-    ] == pytest.approx(0, abs=1e-4)
+    assert aligned(fitted, dataset)["metrics"]["abs_rel"] == pytest.approx(0, abs=1e-4)
 
 
 def test_baselines_need_relative_depth():
     with pytest.raises(UserError, match="relative depth"):
-        evaluate(LinearFit(PROTOCOL), Flat(depths=[2.0], pixels=[48]), PROTOCOL, CPU, 0)
+        aligned(LinearFit(), Flat(depths=[2.0], pixels=[48]))
+
+
+class Halved(Ramp):
+    """The same frames with ground truth decoded to half, and the first frame left out."""
+
+    def __init__(self) -> None:
+        super().__init__(1.0, 0.0)
+        self.sample_ids, self.depths = self.sample_ids[1:], self.depths[1:]
+
+    def read_frame(self, index: int) -> Frame:
+        frame = super().read_frame(index)
+        return replace(frame, depth=frame.depth / 2)
+
+
+@dataclass
+class Counting:
+    """Predicts the inverse of the given relative depth, and counts how often it is asked."""
+
+    kind: str = "metric_depth"
+    calls: int = 0
+
+    def __call__(self, batch: DepthBatch) -> torch.Tensor:
+        self.calls += 1
+        return 1 / batch.relative_depth
+
+
+def test_protocols_that_read_differently_share_one_pass_of_the_method():
+    method, dataset, box = Counting(), Ramp(1.0, 0.0), PixelBox(0, 14, 0, 42)
+    scored = [
+        Scored(dataset, PROTOCOL),
+        Scored(dataset, replace(PROTOCOL, name="box", region=box)),
+        Scored(Halved(), replace(PROTOCOL, name="clean")),
+    ]
+    paper, boxed, clean = evaluate(method, scored, CPU, 0)
+    assert method.calls == 2
+    assert [len(e.rows) for e in (paper, boxed, clean)] == [2, 2, 1]
+    assert paper.result["metrics"]["abs_rel"] == pytest.approx(0, abs=1e-6)
+    assert clean.result["metrics"]["abs_rel"] == pytest.approx(1, rel=1e-5)
+    assert boxed.result["protocol"]["crop"] == "rows 0:14, columns 0:42"
+    assert clean.result["protocol"]["split_sha256"] != paper.result["protocol"]["split_sha256"]
+
+
+@dataclass(frozen=True)
+class LeftIsNearer:
+    """Two metres in the left half, four in the right, whatever the image shows."""
+
+    kind: str = "metric_depth"
+
+    def __call__(self, batch: DepthBatch) -> torch.Tensor:
+        return torch.tensor([2.0, 4.0]).repeat_interleave(21).expand(1, 28, 42)
+
+
+def test_flip_averages_with_the_mirrored_prediction():
+    plain = score(LeftIsNearer(), Flat(depths=[3.0], pixels=[48])).result
+    flipped = score(LeftIsNearer(), Flat(depths=[3.0], pixels=[48]), replace(PROTOCOL, flip_tta=True)).result
+    assert plain["metrics"]["abs_rel"] == pytest.approx(1 / 3, rel=0.2)
+    assert flipped["metrics"]["abs_rel"] == pytest.approx(0, abs=1e-6)
+    assert flipped["protocol"]["flip_tta"] is True

@@ -61,7 +61,7 @@ def test_resizing_keeps_the_corners_in_place():
 def test_configured_protocols_are_those_of_published_rows(
     dataset: str, size: tuple[int, int], rows: tuple[int, int], columns: tuple[int, int], low: float, high: float
 ):
-    configured = build(tiny.config(f"dataset={dataset}", name="eval")["dataset"]["protocol"])
+    configured = build(tiny.config(f"dataset={dataset}", name="eval")["dataset"]["protocols"]["paper"], name="paper")
     mask = configured.region.mask(*size)
     expected = torch.zeros(size, dtype=torch.bool)
     expected[slice(*rows), slice(*columns)] = True

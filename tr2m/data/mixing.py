@@ -94,16 +94,3 @@ def collate(samples: Sequence[tuple[DepthDataset, DepthSample]]) -> DepthBatch:
         sample_ids=[part.sample_id for part in parts],
         relative_depth=relative_depth,
     )
-
-
-class EvaluationFrames(Dataset):
-    """The frames of one data set in their order, as evaluation sees them."""
-
-    def __init__(self, dataset: DepthDataset) -> None:
-        self.dataset = dataset
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: int) -> tuple[DepthDataset, DepthSample]:
-        return self.dataset, self.dataset.evaluation_sample(index)

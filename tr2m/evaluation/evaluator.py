@@ -1,21 +1,22 @@
-"""Scoring a method on a data set: one loop for models and baselines alike."""
+"""Scoring a method on a data set: one loop for models and baselines, one pass for all protocols."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from tr2m.data.depth_dataset import DepthDataset
-from tr2m.data.mixing import EvaluationFrames, collate
+from tr2m.data.mixing import collate
 from tr2m.errors import UserError
 from tr2m.evaluation import protocol as protocols
+from tr2m.evaluation.alignment import Kind
 from tr2m.models.tr2m import TR2M
 from tr2m.ops.metrics import METRICS
 from tr2m.types import DepthBatch
@@ -23,10 +24,10 @@ from tr2m.types import DepthBatch
 
 @runtime_checkable
 class Method(Protocol):
-    """Anything that gives metric depth for a batch of one frame."""
+    """Anything that predicts depth for a batch of one frame. It never looks at the ground truth."""
 
-    alignment: str
-    """"none", or how ground truth was used; part of the result's protocol."""
+    kind: Kind
+    """What it predicts; the protocol's alignment goes by it."""
 
     def __call__(self, batch: DepthBatch) -> Float[Tensor, "B h w"]: ...
 
@@ -36,61 +37,116 @@ class ModelMethod:
     """A TR2M model as an evaluation method."""
 
     model: TR2M
-    alignment: str = "none"
+    kind: Kind = "metric_depth"
 
     def __call__(self, batch: DepthBatch) -> Float[Tensor, "B H W"]:
         return self.model(batch.image, batch.captions, batch.relative_depth).metric_depth
 
 
 @dataclass(frozen=True)
+class Scored:
+    """A data set's evaluation frames, and the protocol they are scored under."""
+
+    dataset: DepthDataset
+    protocol: protocols.Protocol
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """A data set's result: what goes into the JSON file, and one row of metrics per image."""
+    """A result: what goes into the JSON file, and one row of metrics per image."""
 
     result: dict[str, Any]
     rows: list[dict[str, Any]]
 
 
+class EvaluationFrames(Dataset):
+    """For every frame what each reading of it gives: a batch of one, or None for a reading that leaves it out.
+
+    Readings are the same data set under protocols that decode, mask or select its frames differently.
+    """
+
+    def __init__(self, readings: Sequence[DepthDataset]) -> None:
+        self.readings = list(readings)
+        self.positions = [{name: index for index, name in enumerate(reading.sample_ids)} for reading in readings]
+        self.sample_ids = list(dict.fromkeys(name for reading in readings for name in reading.sample_ids))
+
+    def __len__(self) -> int:
+        return len(self.sample_ids)
+
+    def __getitem__(self, index: int) -> list[DepthBatch | None]:
+        name = self.sample_ids[index]
+        return [
+            collate([(reading, reading.evaluation_sample(positions[name]))]) if name in positions else None
+            for reading, positions in zip(self.readings, self.positions, strict=True)
+        ]
+
+
+@dataclass
+class FramePredictions:
+    """The predictions for one frame: computed once for all protocols that show the method the same input."""
+
+    method: Method
+    _known: list[tuple[DepthBatch, bool, Tensor]] = field(default_factory=list)
+
+    def __call__(self, batch: DepthBatch, flip: bool) -> Float[Tensor, "h w"]:
+        for known, flipped, prediction in self._known:
+            if flipped == flip and known.shows_the_same(batch):
+                return prediction
+        prediction = self.method(batch)[0]
+        if flip:
+            prediction = (prediction + self.method(batch.mirrored())[0].flip(-1)) / 2
+        self._known.append((batch, flip, prediction))
+        return prediction
+
+
 @torch.no_grad()
 def evaluate(
     method: Method,
-    dataset: DepthDataset,
-    protocol: protocols.Protocol,
+    scored: Sequence[Scored],
     device: torch.device,
     workers: int,
     on_prediction: Callable[[int, DepthBatch, Tensor], None] | None = None,
-) -> Evaluation:
-    """Score `method` on every frame of `dataset`, one frame at a time, so that results do not depend on a batch size.
+) -> list[Evaluation]:
+    """Score `method` on every frame, one frame at a time, so that results do not depend on a batch size.
 
     Args:
-        on_prediction: called with the frame's number, its batch of one and the prediction (h, w): for pictures.
+        scored: one data set under one or several protocols; the method runs once for all of them where it can.
+        on_prediction: called with the frame's number, its batch of one and the prediction (h, w) for the first of
+            `scored`: for pictures.
 
     Raises:
-        UserError: no frame of the data set has enough valid pixels.
+        UserError: under some protocol no frame has enough valid pixels.
     """
-    loader = DataLoader(EvaluationFrames(dataset), collate_fn=collate, num_workers=workers)
-    rows, skipped = [], []
-    for number, batch in enumerate(tqdm(loader, desc=f"evaluate {dataset.name}", leave=False)):
-        batch = batch.to(device)
-        prediction = method(batch)[0]
-        if on_prediction is not None:
-            on_prediction(number, batch, prediction)
-        metrics = protocol.score(prediction, batch.depth[0], batch.valid[0])
-        if metrics is None:
-            skipped.append(batch.sample_ids[0])
-        else:
-            rows.append({"sample_id": batch.sample_ids[0], **metrics})
+    readings = list(dict.fromkeys(entry.dataset for entry in scored))
+    loader = DataLoader(EvaluationFrames(readings), batch_size=None, num_workers=workers)
+    rows: list[list[dict[str, Any]]] = [[] for _ in scored]
+    skipped: list[list[str]] = [[] for _ in scored]
+    for number, read in enumerate(tqdm(loader, desc=f"evaluate {scored[0].dataset.name}", leave=False)):
+        batches = [None if batch is None else batch.to(device) for batch in read]
+        predict = FramePredictions(method)
+        for position, entry in enumerate(scored):
+            batch = batches[readings.index(entry.dataset)]
+            if batch is None:
+                continue
+            prediction = predict(batch, entry.protocol.flip_tta)
+            if on_prediction is not None and position == 0:
+                on_prediction(number, batch, prediction)
+            metrics = entry.protocol.score(prediction, batch.depth[0], batch.valid[0], method.kind)
+            if metrics is None:
+                skipped[position].append(batch.sample_ids[0])
+            else:
+                rows[position].append({"sample_id": batch.sample_ids[0], **metrics})
+    return [Evaluation(summarise(*parts), parts[0]) for parts in zip(rows, skipped, scored, strict=True)]
+
+
+def summarise(rows: list[dict[str, Any]], skipped: list[str], scored: Scored) -> dict[str, Any]:
+    """Metrics averaged over images, with the protocol they were measured under."""
+    dataset, protocol = scored.dataset, scored.protocol
     if not rows:
         raise UserError(
             f"{dataset.name}: none of {len(skipped)} frames has {protocols.MIN_PIXELS} valid pixels between "
             f"{protocol.min_depth} and {protocol.max_depth} {protocol.unit}; check the unit its depth files decode to"
         )
-    return Evaluation(summarise(rows, skipped, dataset, protocol, method.alignment), rows)
-
-
-def summarise(
-    rows: list[dict[str, Any]], skipped: list[str], dataset: DepthDataset, protocol: protocols.Protocol, alignment: str
-) -> dict[str, Any]:
-    """The result of a data set: metrics averaged over images, with the protocol they were measured under."""
     return {
         "dataset": dataset.name,
         "n_images": len(rows),
@@ -98,5 +154,5 @@ def summarise(
         "skipped": skipped,
         "metrics": {name: sum(row[name] for row in rows) / len(rows) for name in METRICS},
         "unit": protocol.unit,
-        "protocol": {**protocol.describe(), "alignment": alignment, **dataset.describe()},
+        "protocol": {**protocol.describe(), **dataset.describe()},
     }

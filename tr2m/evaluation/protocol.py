@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch.nn.functional as F
@@ -9,6 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from tr2m.data.eval_regions import Region
+from tr2m.evaluation.alignment import UNALIGNED, Alignment, Kind
 from tr2m.ops.metrics import depth_metrics
 
 # An image with fewer scored pixels is skipped and counted: a handful of pixels is no measurement.
@@ -18,21 +20,28 @@ PREDICTION_FLOOR = 1e-3
 UNITS_PER_METRE = {"m": 1.0, "mm": 1000.0}
 
 
+@dataclass(frozen=True)
 class Protocol:
-    """Range, region, resize rule and unit of one data set's evaluation.
+    """Range, region, alignment, flip, resize rule and unit of one data set's evaluation. Which frames, and which of
+    their pixels have ground truth, is the reader's part; a result carries both.
 
     Args:
-        name: "paper" for what published rows use; results of different protocols never share a table.
+        name: "paper" for what published rows use, "clean" for what a careful person would do; results of different
+            protocols never share a table.
         unit: what this data set is reported in: `min_depth`, `max_depth`, `sq_rel`, `rmse`.
         min_depth, max_depth: ground truth counts strictly between them, predictions are clamped to them.
         region: which pixels of the frame count.
+        alignment: what is done with the ground truth before scoring.
+        flip_tta: average with the prediction for the mirrored image (captions may say left and right: off).
     """
 
-    def __init__(self, name: str, unit: Literal["m", "mm"], min_depth: float, max_depth: float, region: Region) -> None:
-        self.name = name
-        self.unit = unit
-        self.min_depth, self.max_depth = min_depth, max_depth
-        self.region = region
+    name: str
+    unit: Literal["m", "mm"]
+    min_depth: float
+    max_depth: float
+    region: Region
+    alignment: Alignment = UNALIGNED
+    flip_tta: bool = False
 
     def scored(self, depth: Float[Tensor, "H W"], valid: Bool[Tensor, "H W"]) -> Bool[Tensor, "H W"]:
         """The pixels of a depth map in metres that count: valid, strictly inside the range, inside the region."""
@@ -41,13 +50,18 @@ class Protocol:
         return valid & inside & self.region.mask(*depth.shape).to(depth.device)
 
     def score(
-        self, prediction: Float[Tensor, "h w"], depth: Float[Tensor, "H W"], valid: Bool[Tensor, "H W"]
+        self,
+        prediction: Float[Tensor, "h w"],
+        depth: Float[Tensor, "H W"],
+        valid: Bool[Tensor, "H W"],
+        kind: Kind = "metric_depth",
     ) -> dict[str, float] | None:
-        """Metrics of one image (both maps in metres), or None if fewer than MIN_PIXELS pixels count."""
+        """Metrics of one image (ground truth in metres), or None if fewer than MIN_PIXELS pixels count."""
         scored = self.scored(depth, valid)
         if int(scored.sum()) < MIN_PIXELS:
             return None
-        prediction = resize_to(prediction, (depth.shape[0], depth.shape[1])) * UNITS_PER_METRE[self.unit]
+        prediction = resize_to(prediction, (depth.shape[0], depth.shape[1]))
+        prediction = self.alignment(prediction, kind, depth, scored) * UNITS_PER_METRE[self.unit]
         low = max(self.min_depth, PREDICTION_FLOOR)
         prediction = prediction.nan_to_num(nan=low, posinf=self.max_depth).clamp(low, self.max_depth)
         return depth_metrics(prediction[scored], depth[scored] * UNITS_PER_METRE[self.unit])
@@ -59,7 +73,8 @@ class Protocol:
             "range": [self.min_depth, self.max_depth],
             "crop": self.region.describe(),
             "resize": "prediction to ground-truth size, bilinear, align_corners=True",
-            "flip_tta": False,
+            "alignment": self.alignment.description,
+            "flip_tta": self.flip_tta,
             "averaging": "mean over the valid pixels of an image, then mean over images",
             "min_pixels": MIN_PIXELS,
         }

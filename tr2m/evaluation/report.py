@@ -64,5 +64,6 @@ def format_protocol(result: Mapping[str, Any]) -> str:
     return (
         f"{result['dataset']}: protocol {protocol['name']!r}, {protocol['split']} split, {result['n_images']} images "
         f"({result['n_skipped']} skipped), {low:g} < depth < {high:g} {result['unit']}, region {protocol['crop']}, "
-        f"alignment {protocol['alignment']}, captions {protocol['caption_source']}"
+        f"alignment {protocol['alignment']}, flip {'on' if protocol['flip_tta'] else 'off'}, "
+        f"captions {protocol['caption_source']}"
     )

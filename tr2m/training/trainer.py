@@ -18,8 +18,7 @@ from tqdm import tqdm
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.data.mixing import MixedBatchSampler, MixedDataset, collate
 from tr2m.errors import UserError
-from tr2m.evaluation.evaluator import Evaluation, ModelMethod, evaluate
-from tr2m.evaluation.protocol import Protocol
+from tr2m.evaluation.evaluator import Evaluation, ModelMethod, Scored, evaluate
 from tr2m.losses.objective import Objective
 from tr2m.models.momentum import MomentumContrast
 from tr2m.models.tr2m import TR2M
@@ -38,11 +37,9 @@ class NonFiniteLossError(ArithmeticError):
 
 
 @dataclass(frozen=True)
-class ValidationSet:
+class ValidationSet(Scored):
     """A data set to score while training, and whether it counts when the best checkpoint is chosen."""
 
-    dataset: DepthDataset
-    protocol: Protocol
     monitored: bool
 
 
@@ -202,7 +199,7 @@ class Trainer:
                     save_panel(path, batch, self.model.rescale(features), features.relative_depth, v.protocol)
 
             method = ModelMethod(self.model)
-            evaluation = evaluate(method, validation.dataset, validation.protocol, self.device, self.workers, draw)
+            evaluation = evaluate(method, [validation], self.device, self.workers, draw)[0]
             self.log.write(f"validate/{name}", self.progress.step, evaluation.result["metrics"])
             evaluations.append(evaluation)
         monitored = [
