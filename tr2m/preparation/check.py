@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,8 @@ from tr2m.data.depth_dataset import DepthDataset
 from tr2m.errors import UserError
 from tr2m.models.text_encoder import CONTEXT_LENGTH, count_tokens
 from tr2m.preparation.depth_histogram import DepthHistogram
-from tr2m.preparation.without_captions import open_without_captions
+from tr2m.preparation.sampling import choose_frames
+from tr2m.preparation.without_captions import without_captions
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,10 @@ class Findings:
     def add(self, kind: str, problems: list[str], of: int, shown: int) -> None:
         """Problems of one kind, met among `of` things: the first in full, the rest as a number."""
         if len(problems) > shown:
-            problems = [*problems[:shown], f"... {len(problems)} of {of} {kind} in all; see them with shown={len(problems)}"]
+            problems = [
+                *problems[:shown],
+                f"... {len(problems)} of {of} {kind} in all; see them with shown={len(problems)}",
+            ]
         self.problems += problems
 
 
@@ -68,13 +70,13 @@ def check_dataset(config: dict[str, Any], expected_median: list[float] | None, h
             findings.problems.append(str(error))
     for split in dict.fromkeys(split for split in (config["train_split"], config["eval_split"]) if split):
         try:
-            dataset = open_without_captions(config["reader"], split)
+            dataset = build(without_captions(config["reader"]), split=split)
         except UserError as error:
             # One missing folder is one problem, not one for each split.
             if str(error) not in findings.problems:
                 findings.problems.append(str(error))
             continue
-        indices = choose_frames(dataset.sample_ids, how)
+        indices = choose_frames(dataset.sample_ids, how.frames or len(dataset), how.seed)
         findings.facts.append(f"{split}: {len(dataset):,} frames, {len(indices):,} of them decoded")
         check_frames(dataset, indices, expected_median, how, findings)
         # The synthetic world's readers bring their own captions.
@@ -83,18 +85,12 @@ def check_dataset(config: dict[str, Any], expected_median: list[float] | None, h
     return findings
 
 
-def choose_frames(sample_ids: list[str], how: Thoroughness) -> list[int]:
-    """Indices of the frames to decode: in random order the first of every folder (scene, drive, video), then others."""
-    if how.frames is None or how.frames >= len(sample_ids):
-        return list(range(len(sample_ids)))
-    order = np.random.default_rng(how.seed).permutation(len(sample_ids)).tolist()
-    first = {PurePosixPath(sample_ids[index]).parent: index for index in reversed(order)}
-    chosen = dict.fromkeys([*first.values(), *order])
-    return sorted(list(chosen)[: how.frames])
-
-
 def check_frames(
-    dataset: DepthDataset, indices: list[int], expected_median: list[float] | None, how: Thoroughness, findings: Findings
+    dataset: DepthDataset,
+    indices: list[int],
+    expected_median: list[float] | None,
+    how: Thoroughness,
+    findings: Findings,
 ) -> None:
     """Decode frames and compare the distribution of their depth with what is expected."""
     histogram = DepthHistogram(dataset.depth_range)
@@ -119,8 +115,6 @@ def look_at(dataset: DepthDataset, index: int) -> Float[np.ndarray, " N"] | str:
     except UserError as error:
         return str(error)
     where = f"{dataset.split} frame {dataset.sample_ids[index]}"
-    if frame.image.shape[:2] != frame.depth.shape:
-        return f"{where}: image of {frame.image.shape[:2]} and depth of {frame.depth.shape} (height, width) differ."
     depth = frame.depth[frame.depth != 0]
     if not np.isfinite(depth).all() or (depth < 0).any():
         return f"{where}: expected depth that is finite and not negative; the reader's decoding is wrong."
@@ -137,15 +131,21 @@ def check_captions(source: CaptionSource, dataset: DepthDataset, how: Thoroughne
             problems.append(str(error))
             continue
         lines += len(captions)
-        cut += list(too_long(captions, f"{dataset.split} frame {sample_id}"))
+        cut += [f"{sample_id}, line {number}" for number in too_long(captions)]
     findings.facts.append(f"{dataset.split}: {lines:,} captions ({source.description})")
+    if cut:
+        findings.facts.append(
+            f"{dataset.split}: {len(cut):,} of them have more than {CONTEXT_LENGTH} tokens, where CLIP cuts them off: "
+            + "; ".join(cut[: how.shown])
+        )
     findings.add("frames without captions", problems, len(dataset), how.shown)
-    findings.add("captions too long", cut, lines, how.shown)
 
 
-def too_long(captions: list[str], where: str) -> Iterator[str]:
-    """A sentence about each caption of more tokens than CLIP reads."""
-    for caption in captions:
-        # A token has at least one byte: most captions need no tokenizer to be short enough.
-        if len(caption.encode()) > CONTEXT_LENGTH - 2 and (tokens := count_tokens(caption)) > CONTEXT_LENGTH:
-            yield f"{where}: a caption of {tokens} tokens, CLIP cuts it off at {CONTEXT_LENGTH}: {caption[:60]!r}..."
+def too_long(captions: list[str]) -> list[int]:
+    """Numbers, from 1, of the captions with more tokens than CLIP reads."""
+    # A token has at least one byte: most captions need no tokenizer to be short enough.
+    return [
+        number
+        for number, caption in enumerate(captions, start=1)
+        if len(caption.encode()) > CONTEXT_LENGTH - 2 and count_tokens(caption) > CONTEXT_LENGTH
+    ]

@@ -47,7 +47,7 @@ class Download:
                 self._receive(part, have if have < self.size else 0)
             except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
                 raise UserError(
-                    f"{self.url}: {error}. Start again to go on with it, or fetch the file yourself and put it to {path}."
+                    f"{self.url}: {error}. Start again to go on with it, or fetch the file yourself, as {path}."
                 ) from error
         if (got := part.stat().st_size) != self.size:
             raise UserError(
@@ -89,7 +89,9 @@ class Download:
 
 
 class _HTTPSRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, req, fp, code, msg, headers, newurl):  # noqa: ANN001 the names are urllib's
+    """Follows redirects, but not out of https."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
         _require_https(newurl)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 

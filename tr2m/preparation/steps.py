@@ -93,14 +93,16 @@ class Unpack:
         found = find_files(place, self.files, self.count, self.source, outcome)
         if not found and self.download and not place.download:
             outcome.problems[-1] += " Its licence lets this tool fetch it: download=true."
-        for archive in tqdm(found, desc=self.files, disable=len(found) == 1):
+        for archive in tqdm(found, desc=self.files, disable=len(found) < 2):
             try:
                 result = unpack(archive, place.root / self.into.format(archive=stem(archive)), self.keep, place.limits)
             except UserError as error:
                 outcome.problems.append(str(error))
                 continue
             if result.wanted == 0:
-                outcome.problems.append(f"{archive}: none of its members is a file that the reader takes: another release?")
+                outcome.problems.append(
+                    f"{archive}: none of its members is a file that the reader takes: another release?"
+                )
             outcome.done.append(f"{archive.name}: {result.wanted:,} files, {result.written:,} of them new")
 
 
@@ -130,7 +132,9 @@ def find_files(place: Workplace, pattern: str, count: int, source: str, outcome:
     """The files of the archives folder that match, by name. Fewer than `count` are a problem of `outcome`."""
     found = sorted(path for path in place.archives.glob(pattern) if path.is_file())
     if len(found) < count:
-        outcome.problems.append(f"{pattern}: found {len(found)} of {count} in {place.archives.absolute()}. From: {source}.")
+        outcome.problems.append(
+            f"{pattern}: found {len(found)} of {count} in {place.archives.absolute()}. From: {source}."
+        )
     return found
 
 
