@@ -75,7 +75,7 @@ class DepthDataset(Dataset, ABC):
         caption = self.captions.lines(self.split, self.sample_ids[index])[0]
         return DepthSample(image, depth, depth > 0, caption, self.sample_ids[index], relative_depth)
 
-    def describe(self) -> dict[str, str | int | list[int]]:
+    def describe(self) -> dict[str, object]:
         """What a result has to say about the frames it was measured on."""
         digest = hashlib.sha256("\n".join(sorted(self.sample_ids)).encode()).hexdigest()
         return {
