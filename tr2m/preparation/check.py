@@ -68,24 +68,36 @@ def check_dataset(config: dict[str, Any], expected_median: list[float] | None, h
             captions = build(config["reader"]["captions"])
         except UserError as error:
             findings.problems.append(str(error))
-    for split in dict.fromkeys(split for split in (config["train_split"], config["eval_split"]) if split):
+    for label, split, reader in readings(config):
         try:
-            dataset = build(without_captions(config["reader"]), split=split)
+            dataset = build(reader, split=split)
         except UserError as error:
             # One missing folder is one problem, not one for each split.
             if str(error) not in findings.problems:
                 findings.problems.append(str(error))
             continue
         indices = choose_frames(dataset.sample_ids, how.frames or len(dataset), how.seed)
-        findings.facts.append(f"{split}: {len(dataset):,} frames, {len(indices):,} of them decoded")
-        check_frames(dataset, indices, expected_median, how, findings)
-        # The synthetic world's readers bring their own captions.
-        if source := captions if "captions" in config["reader"] else dataset.captions:
+        findings.facts.append(f"{label}: {len(dataset):,} frames, {len(indices):,} of them decoded")
+        check_frames(label, dataset, indices, expected_median, how, findings)
+        # The readers of the synthetic world and of a folder of one's own bring their captions along.
+        source = captions if "captions" in config["reader"] else dataset.captions
+        if label == split and source:
             check_captions(source, dataset, how, findings)
     return findings
 
 
+def readings(config: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """(label, split, reader) of each split, and of the evaluation split as those protocols read it that read it
+    differently.
+    """
+    reader, test = without_captions(config["reader"]), config["eval_split"]
+    plain = [(split, split, reader) for split in dict.fromkeys((config["train_split"], test)) if split]
+    protocols = config["protocols"].items()
+    return plain + [(f"{test}, {name}", test, reader | p["reader"]) for name, p in protocols if "reader" in p]
+
+
 def check_frames(
+    label: str,
     dataset: DepthDataset,
     indices: list[int],
     expected_median: list[float] | None,
@@ -97,15 +109,15 @@ def check_frames(
     problems = []
     with ThreadPoolExecutor(how.threads) as pool:
         looks = pool.map(lambda index: look_at(dataset, index), indices)
-        for result in tqdm(looks, total=len(indices), desc=f"{dataset.name} {dataset.split}: frames"):
+        for result in tqdm(looks, total=len(indices), desc=f"{dataset.name} {label}: frames"):
             if isinstance(result, str):
                 problems.append(result)
             else:
                 histogram.add(result)
     findings.add("frames", problems, len(indices), how.shown)
     if histogram.count:
-        findings.facts.append(f"{dataset.split}: {histogram.describe()}")
-        findings.problems += [f"{dataset.split}: {p}" for p in histogram.problems(expected_median)]
+        findings.facts.append(f"{label}: {histogram.describe()}")
+        findings.problems += [f"{label}: {p}" for p in histogram.problems(expected_median)]
 
 
 def look_at(dataset: DepthDataset, index: int) -> Float[np.ndarray, " N"] | str:
