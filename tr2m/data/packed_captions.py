@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,7 +16,7 @@ from tr2m.errors import UserError
 _FORMAT = 1
 _TABLES = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE captions (split TEXT, sample_id TEXT, lines TEXT NOT NULL, PRIMARY KEY (split, sample_id)) WITHOUT ROWID;
+CREATE TABLE captions (split TEXT, sample_id TEXT, lines BLOB NOT NULL, PRIMARY KEY (split, sample_id)) WITHOUT ROWID;
 """
 
 
@@ -45,12 +47,12 @@ class PackedCaptions:
                 f"{self.file}: no captions of {sample_id} in the split {split!r}. Make the file again with "
                 "python scripts/data.py captions: it adds the frames that are missing."
             )
-        return found[0][0].split("\n")
+        return zlib.decompress(found[0][0]).decode().split("\n")
 
 
 class CaptionWriter:
-    """Writes such a file, frame after frame. It gets its name when it is complete; until then it is `<file>.part`, and
-    what is in there stays for the next attempt.
+    """Writes such a file, frame after frame. It gets its name when it is complete; until then it is `<file>.part`, which
+    the next attempt goes on with.
 
     Args:
         file: the path of the file; one that exists is completed.
@@ -62,8 +64,8 @@ class CaptionWriter:
         self.file, self.part = file, file.with_name(f"{file.name}.part")
         about = {"description": description, "format": str(_FORMAT), "settings": json.dumps(settings, sort_keys=True)}
         file.parent.mkdir(parents=True, exist_ok=True)
-        if file.exists():
-            file.replace(self.part)
+        if file.exists() and not self.part.exists():
+            shutil.copyfile(file, self.part)
         with _connection(self.part) as connection:
             if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
                 connection.executescript(_TABLES)
@@ -91,16 +93,25 @@ class CaptionWriter:
             for count, (sample_id, lines) in enumerate(captions, start=1):
                 if not lines or not all(line.strip() and "\n" not in line for line in lines):
                     raise UserError(f"{sample_id}: got the captions {lines}, expected sentences of one line each.")
-                connection.execute("INSERT INTO captions VALUES (?, ?, ?)", (split, sample_id, "\n".join(lines)))
+                packed = zlib.compress("\n".join(lines).encode())
+                connection.execute("INSERT INTO captions VALUES (?, ?, ?)", (split, sample_id, packed))
                 if count % save_every == 0:
                     connection.commit()
 
     def finish(self) -> None:
-        """Give the file its name."""
-        self.part.replace(self.file)
+        """Give the file its name. The same captions give the same bytes, however often writing them was interrupted."""
+        fresh = self.file.with_name(f"{self.file.name}.new")
+        fresh.unlink(missing_ok=True)
+        with _connection(fresh) as connection:
+            connection.executescript(_TABLES)
+            connection.execute("ATTACH ? AS part", (str(self.part),))
+            connection.execute("INSERT INTO about SELECT * FROM part.about ORDER BY key")
+            connection.execute("INSERT INTO captions SELECT * FROM part.captions ORDER BY split, sample_id")
+        fresh.replace(self.file)
+        self.part.unlink()
 
 
-def _read(file: Path, query: str, parameters: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+def _read(file: Path, query: str, parameters: tuple[str, ...] = ()) -> list[tuple[Any, ...]]:
     # Immutable: no locks, which network drives often do not have.
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
