@@ -9,6 +9,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from tr2m.build import build
+from tr2m.data.captions import CaptionSource
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.errors import UserError
 from tr2m.evaluation.evaluator import Scored
@@ -35,15 +36,19 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def build_scored(dataset: dict[str, Any], protocol: str | None = None) -> list[Scored]:
+def build_scored(
+    dataset: dict[str, Any], protocol: str | None = None, captions: dict[str, Any] | None = None
+) -> list[Scored]:
     """The evaluation split of one configs/dataset entry under one of its protocols (None: the first), or under "all".
 
-    A protocol's `reader` holds what it reads differently; protocols that read alike share one reader.
+    A protocol's `reader` holds what it reads differently; protocols that read alike share one reader. `captions`, one
+    of configs/captions, replaces those of the data set.
     """
     protocols = dataset["protocols"]
     names = list(protocols) if protocol == "all" else [protocol or next(iter(protocols))]
     if unknown := [name for name in names if name not in protocols]:
-        raise UserError(f"protocol={unknown[0]}: this data set has {', '.join(protocols)}, and all")
+        name = dataset["reader"]["name"]
+        raise UserError(f"protocol={unknown[0]}: {name} does not know it; it has {', '.join(protocols)}, and all")
     readers: dict[str, DepthDataset] = {}
     scored = []
     for name in names:
@@ -52,8 +57,19 @@ def build_scored(dataset: dict[str, Any], protocol: str | None = None) -> list[S
         key = str(reader)
         if key not in readers:
             readers[key] = build(reader, split=dataset["eval_split"])
+            if captions:
+                readers[key].captions = build_captions(captions, readers[key])
         scored.append(Scored(readers[key], build(settings, name=name)))
     return scored
+
+
+def build_captions(captions: dict[str, Any], dataset: DepthDataset) -> CaptionSource:
+    """One of configs/captions for the frames of `dataset`; `other` is the data set that it takes sentences from."""
+    settings = dict(captions)
+    if "other" in settings:
+        other = settings["other"]
+        settings["other"] = build(other["reader"], split=other["eval_split"])
+    return build(settings, dataset=dataset)
 
 
 def build_datasets(datasets: dict[str, dict[str, Any]]) -> tuple[list[DepthDataset], list[Scored]]:

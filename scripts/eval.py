@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hydra.core.hydra_config import HydraConfig
 from hydra_app import hydra_app
 from omegaconf import DictConfig
 
@@ -13,6 +14,7 @@ def main(config: DictConfig) -> None:
     from composition import build_scored, pick_device, plain
 
     from tr2m import load_model
+    from tr2m.evaluation.caption_average import CaptionAverage
     from tr2m.evaluation.evaluator import ModelMethod, evaluate
     from tr2m.evaluation.report import format_protocol, format_table, save_evaluation
     from tr2m.training.run_log import environment
@@ -21,15 +23,21 @@ def main(config: DictConfig) -> None:
     device = pick_device(settings["device"])
     checkpoint = Path(settings["ckpt"])
     model = load_model(checkpoint, device)
-    scored = build_scored(settings["dataset"], settings["protocol"])
-    evaluations = evaluate(ModelMethod(model), scored, device, settings["workers"])
+    captions = HydraConfig.get().runtime.choices["captions"]
+    scored = build_scored(settings["dataset"], settings["protocol"], settings["captions"])
+    method = CaptionAverage(model, scored[0].dataset) if captions == "average" else ModelMethod(model)
+    evaluations = evaluate(method, scored, device, settings["workers"])
 
     folder = Path(settings["out"]) if settings["out"] else checkpoint.absolute().parent.parent / "eval"
     extra = {"method": "tr2m", "checkpoint": str(checkpoint), "environment": environment(device)}
-    default = next(iter(settings["dataset"]["protocols"]))
+    if captions == "average":
+        extra["caption_spread"] = method.spreads
+    usual = (next(iter(settings["dataset"]["protocols"])), "correct")
     for evaluation in evaluations:
-        dataset, protocol = evaluation.result["dataset"], evaluation.result["protocol"]["name"]
-        path = save_evaluation(evaluation, folder, dataset if protocol == default else f"{dataset}_{protocol}", extra)
+        dataset = evaluation.result["dataset"]
+        # What is not usual is part of the file's name: it must not overwrite what is.
+        unusual = [part for part in (evaluation.result["protocol"]["name"], captions) if part not in usual]
+        path = save_evaluation(evaluation, folder, "_".join([dataset, *unusual]), extra)
         # A table for each: results of two protocols never share one.
         print(format_table([(dataset, evaluation.result)], first="data set"))
         print(format_protocol(evaluation.result))

@@ -70,8 +70,8 @@ def pair(image: np.ndarray, depth: np.ndarray, image_path: Path, depth_path: Pat
         raise UserError(f"{image_path}: got an image of {image.shape}, {image.dtype}, expected (H, W, 3) of uint8.")
     if image.shape[:2] != depth.shape:
         raise UserError(
-            f"{depth_path}: got depth of {_size(depth)}, expected {_size(image)}, the size of its image {image_path}. "
-            "Unpack both again, from the same release."
+            f"{depth_path}: got depth of {_size(depth)}, expected {_size(image[..., 0])}, the size of its image "
+            f"{image_path}. Unpack both again, from the same release."
         )
     return Frame(image, depth)
 
@@ -79,12 +79,15 @@ def pair(image: np.ndarray, depth: np.ndarray, image_path: Path, depth_path: Pat
 def read_npy(path: Path) -> np.ndarray:
     """The array in a .npy file. Raises UserError if it is missing, truncated, or not an array of plain numbers."""
     try:
-        return np.load(path, allow_pickle=False)
+        array = np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise UserError(f"no file {path}: expected an array there. {_COMPARE}") from None
     # EOFError: an empty file. ValueError: a truncated one, or one that would have to be unpickled.
     except (OSError, EOFError, ValueError) as error:
         raise UserError(f"{path}: expected a .npy file of numbers, got: {error}. Copy or unpack it again.") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+        raise UserError(f"{path}: expected a .npy file of real numbers, got {getattr(array, 'dtype', 'an archive')}.")
+    return array
 
 
 @contextmanager
@@ -94,7 +97,9 @@ def open_mat(path: Path, expected: str) -> Iterator[dict[str, Any]]:
     Raises UserError, with what was `expected`, if it is missing, damaged, or lacks a field that the block asks for.
     """
     try:
-        yield loadmat(path)
+        with path.open("rb") as file:
+            variables = loadmat(file)
+        yield variables
     except FileNotFoundError:
         raise UserError(f"no file {path}: expected {expected}. {_COMPARE}") from None
     except (OSError, KeyError, ValueError, TypeError, NotImplementedError, MatReadError, zlib.error) as error:
@@ -110,6 +115,8 @@ def open_hdf5(path: Path, expected: str) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r") as file:
             yield file
+    except FileNotFoundError:
+        raise UserError(f"no file {path}: expected {expected}. {_COMPARE}") from None
     except (OSError, KeyError) as error:
         raise UserError(f"{path}: got: {error}; expected {expected}.") from error
 
@@ -173,4 +180,4 @@ def _png_is_complete(data: bytes) -> bool:
 
 
 def _size(array: np.ndarray) -> str:
-    return f"{'x'.join(map(str, array.shape[:2]))} (height x width)"
+    return f"{'x'.join(map(str, array.shape))} (height x width)"

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped, UInt8
 from torchvision.transforms.v2 import functional as F
 
 from tr2m.data.captions import CaptionSource
@@ -56,19 +56,19 @@ class HyperSim(DepthDataset):
 
     def read_frame(self, index: int) -> Frame:
         scene, camera, number = self.sample_ids[index].split("/")
-        images = self.root / scene / "images"
-        geometry = images / f"scene_{camera}_geometry_hdf5"
-        depth_path = geometry / f"frame.{number}.depth_meters.hdf5"
+        images, frame_name = self.root / scene / "images", f"frame.{number}"
+        depth_path = images / f"scene_{camera}_geometry_hdf5/{frame_name}.depth_meters.hdf5"
         if self.image == "preview":
-            image_path = images / f"scene_{camera}_final_preview/frame.{number}.tonemap.jpg"
+            image_path = images / f"scene_{camera}_final_preview/{frame_name}.tonemap.jpg"
             image = read_rgb(image_path)
         else:
-            image_path = images / f"scene_{camera}_final_hdf5/frame.{number}.color.hdf5"
-            image = tone_map(read_dataset(image_path), read_dataset(geometry / f"frame.{number}.render_entity_id.hdf5"))
-        frame = pair(image, planar_depth(read_dataset(depth_path)), image_path, depth_path)
+            image_path = images / f"scene_{camera}_final_hdf5/{frame_name}.color.hdf5"
+            image = read_tone_mapped(image_path, depth_path.with_name(f"{frame_name}.render_entity_id.hdf5"))
+        frame = pair(image, planar_depth(read_dataset(depth_path, 2)), image_path, depth_path)
         if self.image_size is None:
             return frame
-        resized = F.resize(torch.from_numpy(image.copy()).permute(2, 0, 1), self.image_size)
+        # Bilinear with antialiasing, as the code of the published rows.
+        resized = F.resize(torch.from_numpy(image).permute(2, 0, 1), self.image_size)
         return Frame(resized.permute(1, 2, 0).numpy(), frame.depth)
 
 
@@ -87,13 +87,26 @@ def listed_frames(path: Path, split: str) -> list[tuple[str, str]]:
         ) from error
 
 
-def read_dataset(path: Path) -> np.ndarray:
-    """What an HDF5 file of HyperSim holds."""
+def read_dataset(path: Path, dimensions: int) -> np.ndarray:
+    """What an HDF5 file of HyperSim holds. Raises UserError if it has not so many dimensions."""
     with open_hdf5(path, "a file of HyperSim with the entry `dataset`") as file:
-        return file["dataset"][()]
+        array = file["dataset"][()]
+    if array.ndim != dimensions:
+        raise UserError(f"{path}: got an array of {array.shape}, expected {dimensions} dimensions. Unpack it again.")
+    return array
 
 
-def planar_depth(distance: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "H W"]:
+def read_tone_mapped(color_path: Path, entity_path: Path) -> UInt8[np.ndarray, "H W 3"]:
+    """RGB from the HDR rendering. Raises UserError also if the two files differ in size."""
+    color, entity = read_dataset(color_path, 3), read_dataset(entity_path, 2)
+    if color.shape != (*entity.shape, 3):
+        raise UserError(
+            f"{color_path}: got {color.shape}, expected 3 channels of {entity.shape}, as {entity_path} has."
+        )
+    return tone_map(color.astype(np.float32), entity)
+
+
+def planar_depth(distance: Shaped[np.ndarray, "H W"]) -> Float[np.ndarray, "H W"]:
     """Depth along the optical axis from distances to the camera centre, both in metres; 0 where there is nothing."""
     height, width = distance.shape
     y, x = np.ogrid[:height, :width]
@@ -106,7 +119,6 @@ def tone_map(color: Float[np.ndarray, "H W 3"], entity: Int[np.ndarray, "H W"]) 
     """RGB from linear radiance, exposed so that where there is geometry (entity not -1) the 90th percentile of the
     brightness becomes 0.8 after a gamma of 1/2.2: the rule of the authors' own preview images.
     """
-    color = color.astype(np.float32)
     brightness = (color @ np.array([0.3, 0.59, 0.11], np.float32))[entity != -1]
     reference = np.percentile(brightness, 90) if brightness.size else 0.8**2.2
     scale = 0.8**2.2 / reference if reference >= 1e-4 else 0.0

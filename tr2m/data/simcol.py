@@ -34,11 +34,12 @@ class SimCol(DepthDataset):
     ) -> None:
         self.root = require_root(root, "SimCol")
         trajectories = dict.fromkeys(trajectory for trajectory, _ in load_split(split_file, split))
-        found = [
+        found = {
             (trajectory, number)
             for trajectory in trajectories
-            for number in numbered_files(self.root / trajectory, r"Depth_(\d{4})\.png")
-        ]
+            for number in numbered_files(self.root / trajectory, r"FrameBuffer_(\d{4})\.png").keys()
+            & numbered_files(self.root / trajectory, r"Depth_(\d{4})\.png").keys()
+        }
         frames = select_split(split_file, split, found)
         sample_ids = [f"{trajectory}/FrameBuffer_{number:04d}" for trajectory, number in frames]
         super().__init__(name, split, sample_ids, captions, input_size, depth_range)

@@ -62,7 +62,12 @@ def select_split(file: str | Path, split: str, found: Collection[tuple[str, Name
         missing = [f"{group} {number}" for group, number in frames if (group, number) not in there]
     else:
         counts = _counts(path, split, table)
-        others = {group for name in tables if name != split for group in tables[name].get("counts", {})}
+        others = {
+            group
+            for name, other in tables.items()
+            if name != split and isinstance(other, dict)
+            for group in other.get("counts", other.get("members", {}))
+        }
         chosen = [frame for frame in found if (frame[0] in counts if counts else frame[0] not in others)]
         have = Counter(group for group, _ in chosen)
         missing = [f"{group} ({have[group]} of {count})" for group, count in counts.items() if have[group] != count]
