@@ -43,7 +43,7 @@ def test_a_broken_download_goes_on_where_it_stopped(folder: Path, tmp_path: Path
 
 
 def test_another_file_than_published_is_refused_and_not_kept(folder: Path, tmp_path: Path):
-    with served(folder) as (address, requests):
+    with served(folder) as (address, _):
         download = Download(f"{address}/set.zip", len(CONTENT), SHA256)
         for wrong_size in (len(CONTENT) - 1, len(CONTENT) + 1):
             with pytest.raises(UserError, match=f"announces 5120 bytes, expected {wrong_size}"):

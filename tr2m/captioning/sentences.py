@@ -11,11 +11,9 @@ import numpy as np
 
 from tr2m.models.text_encoder import CONTEXT_LENGTH, count_tokens
 
-_SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_SMALL = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+_SMALL += [f"{number}teen" for number in ("thir", "four", "fif", "six", "seven", "eigh", "nine")]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 
 
 def object_sentences(objects: Sequence[str], count: int, seed: int, plurals: Mapping[str, str]) -> list[str]:

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tqdm import tqdm
 
@@ -45,6 +45,7 @@ class Outcome:
     problems: list[str] = field(default_factory=list)
 
 
+@runtime_checkable
 class Step(Protocol):
     """One step of a preparation."""
 
@@ -93,7 +94,7 @@ class Unpack:
         found = find_files(place, self.files, self.count, self.source, outcome)
         if not found and self.download and not place.download:
             outcome.problems[-1] += " Its licence lets this tool fetch it: download=true."
-        for archive in tqdm(found, desc=self.files, disable=len(found) < 2):
+        for archive in tqdm(found, desc=self.files):
             try:
                 result = unpack(archive, place.root / self.into.format(archive=stem(archive)), self.keep, place.limits)
             except UserError as error:
