@@ -26,8 +26,7 @@ def main(arguments: list[str]) -> None:
     # Where the captions lay on this machine is no property of them.
     depend_on = {key: value for key, value in captions.items() if key != "root"}
     added = pack_captions(file, splits, source, depend_on, settings["save_every"])
-    print(f"{file}: {sum(map(len, splits)):,} frames, {added:,} of them new. To use it, in configs/dataset or here:")
-    print(f"    dataset.reader.captions={{_target_: tr2m.data.packed_captions.PackedCaptions, file: {file}}}")
+    print(f"{file}: {sum(map(len, splits)):,} frames, {added:,} of them new. docs/preparing.md says how to use it.")
 
 
 if __name__ == "__main__":

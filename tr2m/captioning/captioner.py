@@ -21,12 +21,12 @@ class Captioner(ABC):
 
     Args:
         network: the model.
-        description: which captions these are, for result files.
+        name: which captions these are, for result files.
     """
 
-    def __init__(self, network: nn.Module, description: str) -> None:
+    def __init__(self, network: nn.Module, name: str) -> None:
         self.network = network.eval()
-        self.description = description
+        self.description = f"{name}, line 1"
 
     def to(self, device: torch.device) -> Captioner:
         self.network.to(device)

@@ -70,11 +70,12 @@ def number_word(number: int) -> str:
 def whole_sentences(text: str) -> str:
     """The first sentences of a text that the text encoder reads in full, on one line; at least one of them.
 
-    A last sentence without its end, where a model had to stop, is dropped unless it is the only one.
+    A last sentence without its end, where a model had to stop, is dropped unless it is the only one. No text becomes
+    "An image.".
     """
     sentences = re.split(r"(?<=[.!?]) ", " ".join(text.split()))
     if len(sentences) > 1 and sentences[-1][-1] not in ".!?":
         sentences.pop()
     while len(sentences) > 1 and count_tokens(" ".join(sentences)) > CONTEXT_LENGTH:
         sentences.pop()
-    return " ".join(sentences)
+    return " ".join(sentences) or "An image."

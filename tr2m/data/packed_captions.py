@@ -34,8 +34,7 @@ class PackedCaptions:
                 f"no file of captions {self.file.absolute()}. Make it with python scripts/data.py captions "
                 "(docs/preparing.md), or set TR2M_CAPTIONS to the folder that holds it."
             )
-        about = _read(self.file, "SELECT key, value FROM about")
-        self.description = f"{dict(about)['description']}, line 1"
+        self.description = dict(_read(self.file, "SELECT key, value FROM about"))["description"]
 
     def lines(self, split: str, sample_id: str) -> list[str]:
         """The sentences about a frame. Raises UserError if the file has none."""
