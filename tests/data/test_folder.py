@@ -44,6 +44,8 @@ def test_every_wrong_row_is_reported_with_its_line(tree):
         "color/000007.jpg,depth/000007.png,0.001,",
         "color/000007.jpg,color/000007.jpg,0.001,A kitchen.",
         GOOD,
+        "color/000007.jpg,depth/000007.png,0.001,A kitchen, red.",
+        f"{'x' * 300}.jpg,depth/000007.png,0.001,A kitchen.",
     )
     with pytest.raises(UserError) as caught:
         opened("folder", tree)
@@ -58,6 +60,8 @@ def test_every_wrong_row_is_reported_with_its_line(tree):
         "line 9: got {",
         "line 10: got depth color/000007.jpg, expected one of .png",
         "line 11: image color/000000 stands in the table twice",
+        "line 12: got more cells than columns, [' red.']: put captions with commas in double quotes",
+        f"line 13: no file {tree}/xxx",
     ]
     assert len(lines) == 1 + len(expected)
     assert all(line.strip().startswith(start) for line, start in zip(lines[1:], expected, strict=True)), lines

@@ -12,7 +12,8 @@ from tr2m.data import simcol, sunrgbd
 from tr2m.data.captions import CaptionFiles
 from tr2m.data.decode import read_depth_png, read_depth_units, read_rgb
 from tr2m.data.folder import Folder
-from tr2m.data.hypersim import LIST, listed_frames, planar_depth, read_dataset
+from tr2m.data.hypersim import LIST, listed_frames
+from tr2m.data.hypersim_files import planar_depth, read_dataset
 from tr2m.data.kitti import KITTI
 from tr2m.data.listing import only_file
 from tr2m.data.nyuv2 import NYUv2
@@ -155,3 +156,10 @@ def test_every_test_frame_has_its_caption_file(tmp_path, name, folder, count):
     dataset = reader(name, "test", SAMPLES / name, LISTS / f"{name}.yaml", captions, (28, 42), (1e-3, 10.0))
     assert all(captions.lines("test", sample_id) for sample_id in dataset.sample_ids)
     assert len(list(captions.root.rglob("*.txt"))) == len(dataset) == count
+
+
+def test_void_counts_are_those_of_the_caption_files():
+    with tarfile.open(SAMPLES / "rsa_text_test.tar.gz") as archive:
+        names = [Path(m.name) for m in archive if m.isfile() and m.name.startswith("text_all/void/")]
+    found = [(name.parents[1].name, name.stem) for name in names]
+    assert len(select_split(LISTS / "void.yaml", "test", found)) == len(found) == 800

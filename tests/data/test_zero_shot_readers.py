@@ -7,7 +7,7 @@ from readers import opened
 from scipy.io import savemat
 
 from tr2m.data.c3vd import black_corners
-from tr2m.data.hypersim import planar_depth, tone_map
+from tr2m.data.hypersim_files import planar_depth, tone_map
 from tr2m.data.sunrgbd import metres
 from tr2m.errors import UserError
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,10 +9,10 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from tr2m.data.c3vd_releases import find_frames
 from tr2m.data.captions import CaptionSource
 from tr2m.data.decode import pair, read_depth_units, read_rgb
 from tr2m.data.depth_dataset import DepthDataset, require_root
-from tr2m.data.listing import numbered_files
 from tr2m.data.splits import load_split, select_split
 from tr2m.errors import UserError
 from tr2m.types import Frame
@@ -22,10 +21,6 @@ CLIPPED = 65535
 UNITS_PER_METRE = CLIPPED / 0.1
 BLACK = 10
 """Of 255: not brighter is no picture. Not in the paper."""
-SECOND_RELEASE = {"cecum": "cecum", "desc": "descending", "sigmoid": "sigmoid", "trans": "transverse"}
-"""What the second release calls the parts of the colon; it also counts videos, v1 for a."""
-_VIDEO = re.compile(r"(cecum|desc|sigmoid|trans)_(t\d)_([abc])")
-_DEPTH = r"(\d+)_depth\.tiff"
 
 
 class C3VD(DepthDataset):
@@ -74,26 +69,6 @@ class C3VD(DepthDataset):
         if bottom > depth.shape[0] or right > depth.shape[1]:
             raise UserError(f"{image_path}: got {depth.shape} pixels, expected at least {bottom}x{right} to crop from.")
         return Frame(frame.image[top:bottom, left:right], frame.depth[top:bottom, left:right])
-
-
-def find_frames(root: Path, video: str) -> dict[int, tuple[Path, Path]]:
-    """Image and depth file of every frame of a video, by number: names are padded with zeros in some copies only.
-
-    Raises UserError if the video lies there twice.
-    """
-    names = [video, f"{video}_under_review"]
-    if match := _VIDEO.fullmatch(video):
-        part, texture, letter = match.groups()
-        names.append(f"c0_{SECOND_RELEASE[part]}_{texture}_v{'abc'.index(letter) + 1}")
-    folders = [root / name for name in names if (root / name).is_dir()]
-    if len(folders) > 1:
-        raise UserError(f"C3VD: got {video} as {' and '.join(map(str, folders))}, expected one; move the other away.")
-    frames = {}
-    for folder in folders:
-        images = numbered_files(folder, r"(\d+)_color\.png") | numbered_files(folder / "rgb", r"(\d+)\.png")
-        depths = numbered_files(folder, _DEPTH) | numbered_files(folder / "depth", _DEPTH)
-        frames = {number: (images[number], depths[number]) for number in images.keys() & depths.keys()}
-    return frames
 
 
 def black_corners(image: UInt8[np.ndarray, "H W 3"]) -> Bool[np.ndarray, "H W"]:

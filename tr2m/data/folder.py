@@ -17,7 +17,7 @@ from tr2m.types import Frame
 class TableCaptions:
     """The sentences of a table of frames."""
 
-    description = "captions of the data set's own table, the first of each frame"
+    description = "the data set's own table, line 1"
 
     def __init__(self, rows: Sequence[FrameRow]) -> None:
         self.captions = {row.sample_id: row.captions for row in rows}

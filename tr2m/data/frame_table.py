@@ -58,7 +58,10 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
         reader = csv.DictReader(f"{line}\n" for line in lines)
         if missing := [column for column in COLUMNS if column not in (reader.fieldnames or [])]:
             raise UserError(f"{path}: got the columns {reader.fieldnames}, expected also {', '.join(missing)}.")
-        yield from ((reader.line_num, row) for row in reader)
+        try:
+            yield from ((reader.line_num, row) for row in reader)
+        except csv.Error as error:
+            raise UserError(f"{path}, line {reader.line_num}: expected CSV, got: {error}.") from error
     else:
         yield from ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
 
@@ -67,17 +70,19 @@ def _row(record: dict[str, Any] | str, folder: Path) -> FrameRow:
     if isinstance(record, str):
         try:
             record = json.loads(record)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise UserError(f"got no JSON ({error})") from error
     if not isinstance(record, dict) or any(not record.get(column) for column in COLUMNS):
         raise UserError(f"got {record}, expected values for {', '.join(COLUMNS)}")
+    if None in record:
+        raise UserError(f"got more cells than columns, {record[None]}: put captions with commas in double quotes")
     image, depth = (_file(record[column], folder) for column in ("image", "depth"))
     if depth.suffix not in DEPTH_SUFFIXES:
         raise UserError(f"got depth {record['depth']}, expected one of {', '.join(DEPTH_SUFFIXES)}")
     captions = record["caption"] if isinstance(record["caption"], list) else [record["caption"]]
     if not all(isinstance(caption, str) and caption.strip() for caption in captions):
         raise UserError(f"got caption {record['caption']!r}, expected a sentence, or a list of them in JSON lines")
-    sample_id = str(PurePosixPath(record["image"]).with_suffix(""))
+    sample_id = str(PurePosixPath(str(record["image"])).with_suffix(""))
     return FrameRow(image, depth, _scale(record["metres_per_unit"]), [c.strip() for c in captions], sample_id)
 
 
@@ -85,7 +90,11 @@ def _file(name: Any, folder: Path) -> Path:
     path = PurePosixPath(str(name))
     if path.is_absolute() or ".." in path.parts:
         raise UserError(f"got {name!r}, expected a path below the table's folder, without '..'")
-    if not (folder / path).is_file():
+    try:
+        exists = (folder / path).is_file()
+    except OSError:  # a name that no file can have
+        exists = False
+    if not exists:
         raise UserError(f"no file {folder / path}")
     return folder / path
 

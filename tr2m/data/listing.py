@@ -11,7 +11,8 @@ from tr2m.errors import UserError
 def read_lines(path: Path, expected: str) -> list[str]:
     """The lines of a UTF-8 text file. Raises UserError, with what was `expected`, if it is missing or no text."""
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
+        # Not splitlines(), which also splits at characters that a sentence may hold.
+        return path.read_text(encoding="utf-8-sig").rstrip("\n").split("\n")
     except FileNotFoundError:
         raise UserError(f"no file {path.absolute()}: expected {expected}; docs/datasets.md says where from.") from None
     except (OSError, UnicodeDecodeError) as error:
