@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tiny
 import trees
-from readers import READERS, captions
+from readers import PACKED, READERS, WITHOUT_CAPTIONS, captions, packed_captions
 
 from tr2m.preparation.check import Findings
 from tr2m.preparation.depth_histogram import DepthHistogram
@@ -24,7 +24,9 @@ def check(name: str, root: Path, **changes: object) -> Findings:
     settings = tiny.config(f"dataset={name}", name="data_check") | changes
     reader = settings["dataset"]["reader"]
     reader |= {"root": str(root), "split_file": f"{root}/list.yaml", "depth_range": list(READERS[name].depth_range)}
-    if name not in ("c3vd", "simcol"):
+    if name in PACKED:
+        reader["captions"]["file"] = str(root / "captions.sqlite")
+    elif name not in WITHOUT_CAPTIONS:
         reader["captions"] |= {"root": f"{root}/captions", "lines_per_file": 15}
     return data_check.check(settings)
 
@@ -39,7 +41,7 @@ def nyuv2(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", CHECKED)
 def test_trees_without_fault_pass(tmp_path: Path, name: str):
     READERS[name].tree(tmp_path)
-    captions(name, tmp_path)
+    packed_captions(name, tmp_path)
     # The trees' depths are made up: their median says nothing.
     findings = check(name, tmp_path, expected_median={})
     assert findings.problems == []
@@ -141,7 +143,7 @@ def test_counts_against_the_split_file(tmp_path: Path):
 
 def test_files_that_only_one_protocol_reads_are_missed_too(tmp_path: Path):
     trees.hypersim(tmp_path)
-    captions("hypersim", tmp_path)
+    packed_captions("hypersim", tmp_path)
     next(tmp_path.rglob("frame.0012.tonemap.jpg")).unlink()
     (problem,) = check("hypersim", tmp_path).problems
     assert "frame.0012.tonemap.jpg" in problem
@@ -171,7 +173,8 @@ def test_all_means_every_data_set_that_can_be_prepared(tmp_path: Path, capsys):
     assert all(name in str(end.value.code) for name in CHECKED)
     said = capsys.readouterr().out
     assert said.count(f"no folder {tmp_path}/") == len(CHECKED)
-    assert said.count("no folder of captions") == len(CHECKED) - 2
+    assert said.count("no folder of captions") == 3
+    assert said.count("no file of captions") == len(PACKED)
 
 
 def test_the_program_ends_with_zero_if_nothing_is_wrong(nyuv2: Path, capsys):
