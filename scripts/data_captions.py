@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-from composition import pick_device
 from hydra_app import settings_of
-
-from tr2m.build import build
-from tr2m.captioning.captioner import Captioner
-from tr2m.captioning.pack import pack_captions
-from tr2m.preparation.without_captions import without_captions
 
 
 def main(arguments: list[str]) -> None:
     settings = settings_of("data_captions", arguments)
+
+    # After the cheap checks, so that a typing mistake is answered at once.
+    from composition import pick_device
+
+    from tr2m.build import build
+    from tr2m.captioning.captioner import Captioner
+    from tr2m.captioning.pack import pack_captions
+    from tr2m.preparation.without_captions import without_captions
+
     config, captions, file = settings["dataset"], settings["source"]["captions"], Path(settings["out"])
     names = dict.fromkeys(split for split in (config["train_split"], config["eval_split"]) if split)
     splits = [build(without_captions(config["reader"]), split=name) for name in names]
@@ -27,7 +29,3 @@ def main(arguments: list[str]) -> None:
     depend_on = {key: value for key, value in captions.items() if key != "root"}
     added = pack_captions(file, splits, source, depend_on, settings["save_every"])
     print(f"{file}: {sum(map(len, splits)):,} frames, {added:,} of them new. docs/preparing.md says how to use it.")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-import sys
+from typing import TYPE_CHECKING, Any
 
 from hydra_app import CONFIGS, settings_of
 
-from tr2m.preparation.check import Findings, Thoroughness, check_dataset
+if TYPE_CHECKING:
+    from tr2m.preparation.check import Findings
 
 ALL = "dataset=all"
 
 
 def main(arguments: list[str]) -> None:
-    names = sorted(path.stem for path in (CONFIGS / "prepare").glob("*.yaml")) if ALL in arguments else [None]
+    names = sorted(path.stem for path in (CONFIGS / "prepare").glob("*.yaml")) if ALL in arguments else []
     others = [argument for argument in arguments if argument != ALL]
-    problems = {}
-    for name in names:
-        settings = settings_of("data_check", [f"dataset={name}", *others] if name else others)
-        name = settings["dataset"]["reader"]["name"]
-        findings = check(settings)
+    composed = [settings_of("data_check", [*chosen, *others]) for chosen in ([f"dataset={n}"] for n in names)]
+    bad = []
+    for settings in composed or [settings_of("data_check", arguments)]:
+        name, findings = settings["dataset"]["reader"]["name"], check(settings)
         print(name)
         for fact in findings.facts:
             print(f"    {fact}")
         for problem in findings.problems:
             print(f"  * {problem}")
-        problems[name] = len(findings.problems)
-    if bad := {name: count for name, count in problems.items() if count}:
-        raise SystemExit(f"problems: {', '.join(f'{name} {count}' for name, count in bad.items())}")
+        if findings.problems:
+            bad.append(f"{name} {len(findings.problems)}")
+    if bad:
+        raise SystemExit(f"problems: {', '.join(bad)}")
     print("no problems")
 
 
-def check(settings: dict) -> Findings:
+def check(settings: dict[str, Any]) -> Findings:
+    """What is found in the data set of a composed data_check.yaml."""
+    # After the cheap checks, so that a typing mistake is answered at once.
+    from tr2m.preparation.check import Thoroughness, check_dataset
+
     frames = None if settings["full"] else settings["frames"]
     how = Thoroughness(frames, settings["seed"], settings["shown"], settings["threads"])
     expected_median = settings["expected_median"].get(settings["dataset"]["reader"]["name"])
     return check_dataset(settings["dataset"], expected_median, how)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

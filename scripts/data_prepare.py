@@ -7,12 +7,14 @@ from pathlib import Path
 
 from hydra_app import settings_of
 
-from tr2m.build import build
-from tr2m.preparation.steps import Workplace, prepare
-
 
 def main(arguments: list[str]) -> None:
     settings = settings_of("data_prepare", arguments)
+
+    # After the cheap checks, so that a typing mistake is answered at once.
+    from tr2m.build import build
+    from tr2m.preparation.steps import Workplace, prepare
+
     root = Path(settings["dataset"]["reader"]["root"])
     place = Workplace(Path(settings["archives"]), root, build(settings["limits"]), settings["download"])
     outcome = prepare(build(settings["prepare"]["steps"]), place)
@@ -24,7 +26,3 @@ def main(arguments: list[str]) -> None:
     print(f"{name}: below {root.absolute()}. Then: python scripts/data.py check dataset={name}")
     if outcome.problems:
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-from composition import build_scored
 from hydra_app import settings_of
-
-from tr2m.build import build
-from tr2m.errors import UserError
-from tr2m.preparation.contact_sheet import save_contact_sheet
-from tr2m.preparation.sampling import choose_frames
-from tr2m.preparation.without_captions import without_captions
 
 
 def main(arguments: list[str]) -> None:
     settings = settings_of("data_show", arguments)
+
+    # After the cheap checks, so that a typing mistake is answered at once.
+    from composition import build_scored
+
+    from tr2m.build import build
+    from tr2m.errors import UserError
+    from tr2m.preparation.contact_sheet import save_contact_sheet
+    from tr2m.preparation.sampling import choose_frames
+    from tr2m.preparation.without_captions import without_captions
+
     config = settings["dataset"]
     split = settings["split"] or config["eval_split"]
     frames_only = {**config, "reader": without_captions(config["reader"]), "eval_split": split}
@@ -31,7 +33,3 @@ def main(arguments: list[str]) -> None:
     indices = choose_frames(scored.dataset.sample_ids, settings["n"], settings["seed"])
     save_contact_sheet(path, scored.dataset, scored.protocol, indices)
     print(f"written: {path.absolute()}")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

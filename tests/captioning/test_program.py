@@ -46,5 +46,5 @@ def test_sources_that_do_not_fit_or_lack_a_folder_are_told(tmp_path: Path):
         pack("ibims", tmp_path, "source=rsa")
     with pytest.raises(UserError, match="named_videos"):
         pack("ibims", tmp_path, "source=surgical")
-    with pytest.raises(UserError, match="there is no configs/source/llava.yaml"):
+    with pytest.raises(UserError, match=r"there is no configs/source/llava\.yaml"):
         pack("ibims", tmp_path, "source=llava")
