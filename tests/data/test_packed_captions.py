@@ -1,10 +1,13 @@
 """One file with the captions of a data set: what goes in comes out, whatever happens in between."""
 
 import pickle
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import tiny
 
 from tr2m.data.captions import CaptionSource
 from tr2m.data.packed_captions import CaptionWriter, PackedCaptions
@@ -46,6 +49,22 @@ def test_a_stopped_run_keeps_what_it_has_and_the_next_one_goes_on(tmp_path: Path
     assert writer.missing("train", list(CAPTIONS)) == list(CAPTIONS)[stop:]
     write(file, CAPTIONS)
     assert file.read_bytes() == (tmp_path / "whole.sqlite").read_bytes()
+
+
+def test_a_killed_process_loses_no_more_than_it_may(tmp_path: Path):
+    program = f"""
+import os
+from pathlib import Path
+from tr2m.data.packed_captions import CaptionWriter
+def captions():
+    for number in range(5):
+        yield f"kitchen/{{number:05d}}", ["A kitchen."]
+    os._exit(9)
+CaptionWriter(Path({str(tmp_path / "set.sqlite")!r}), "one", {{}}).add("train", captions(), save_every=2)
+"""
+    assert subprocess.run([sys.executable, "-c", program], cwd=tiny.ROOT, check=False).returncode == 9
+    writer = CaptionWriter(tmp_path / "set.sqlite", "one", {})
+    assert writer.missing("train", list(CAPTIONS)) == list(CAPTIONS)[4:]
 
 
 def test_a_finished_file_stays_readable_while_frames_are_added(tmp_path: Path):
