@@ -1,9 +1,11 @@
 """One file with the captions of a data set: what goes in comes out, whatever happens in between."""
 
 import pickle
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -98,3 +100,9 @@ def test_files_that_are_missing_or_something_else(tmp_path: Path):
     (tmp_path / "text.sqlite").write_text("A kitchen.\n" * 200)
     with pytest.raises(UserError, match=r"text.sqlite: file is not a database"):
         PackedCaptions(tmp_path / "text.sqlite")
+    write(tmp_path / "set.sqlite", CAPTIONS)
+    with closing(sqlite3.connect(tmp_path / "set.sqlite")) as connection:
+        connection.execute("UPDATE about SET value = '2' WHERE key = 'format'")
+        connection.commit()
+    with pytest.raises(UserError, match="got captions of format 2, expected 1"):
+        PackedCaptions(tmp_path / "set.sqlite")

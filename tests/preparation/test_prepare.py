@@ -176,6 +176,14 @@ def test_archives_are_fetched_only_where_asked(tmp_path: Path):
     assert files(tmp_path / "root") == {"val/outdoor/a.png": b"picture"}
 
 
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path):
+    make_zip(tmp_path / "sets/set.zip", {"set/1.png": b"picture"})
+    (tmp_path / "root").write_text("a file, no folder")
+    place = Workplace(tmp_path / "sets", tmp_path / "root", LIMITS, False)
+    (problem,) = prepare([Unpack("set.zip", r"(set/\d\.png)", ".", 1, "its page")], place).problems
+    assert f"{tmp_path}/root" in problem
+
+
 def test_an_archive_of_another_release_is_told(tmp_path: Path):
     make_zip(tmp_path / "sets/set.zip", {"other/1.png": b"picture"})
     outcome = prepare(

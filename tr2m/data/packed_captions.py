@@ -13,7 +13,7 @@ from typing import Any
 
 from tr2m.errors import UserError
 
-_FORMAT = 1
+_FORMAT = "1"
 _TABLES = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE captions (split TEXT, sample_id TEXT, lines BLOB NOT NULL, PRIMARY KEY (split, sample_id)) WITHOUT ROWID;
@@ -34,7 +34,10 @@ class PackedCaptions:
                 f"no file of captions {self.file.absolute()}. Make it with python scripts/data.py captions "
                 "(docs/preparing.md), or set TR2M_CAPTIONS to the folder that holds it."
             )
-        self.description = dict(_read(self.file, "SELECT key, value FROM about"))["description"]
+        about = dict(_read(self.file, "SELECT key, value FROM about"))
+        if about.get("format") != _FORMAT:
+            raise UserError(f"{self.file}: got captions of format {about.get('format')}, expected {_FORMAT}.")
+        self.description = about["description"]
 
     def lines(self, split: str, sample_id: str) -> list[str]:
         """The sentences about a frame. Raises UserError if the file has none."""
@@ -61,7 +64,7 @@ class CaptionWriter:
 
     def __init__(self, file: Path, description: str, settings: dict[str, Any]) -> None:
         self.file, self.part = file, file.with_name(f"{file.name}.part")
-        about = {"description": description, "format": str(_FORMAT), "settings": json.dumps(settings, sort_keys=True)}
+        about = {"description": description, "format": _FORMAT, "settings": json.dumps(settings, sort_keys=True)}
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.exists() and not self.part.exists():
             shutil.copyfile(file, self.part)

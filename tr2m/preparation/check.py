@@ -45,7 +45,8 @@ class Findings:
     problems: list[str] = field(default_factory=list)
 
     def add(self, kind: str, problems: list[str], of: int, shown: int) -> None:
-        """Problems of one kind, met among `of` things: the first in full, the rest as a number."""
+        """Problems of one kind, met among `of` things: the first in full, the rest as a number; none twice."""
+        problems = [problem for problem in problems if problem not in self.problems]
         if len(problems) > shown:
             problems = [
                 *problems[:shown],

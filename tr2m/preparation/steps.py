@@ -97,7 +97,7 @@ class Unpack:
         for archive in tqdm(found, desc=self.files):
             try:
                 result = unpack(archive, place.root / self.into.format(archive=stem(archive)), self.keep, place.limits)
-            except UserError as error:
+            except (UserError, OSError) as error:
                 outcome.problems.append(str(error))
                 continue
             if result.wanted == 0:
