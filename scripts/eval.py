@@ -14,6 +14,7 @@ def main(config: DictConfig) -> None:
     from composition import build_scored, pick_device, plain
 
     from tr2m import load_model
+    from tr2m.distributed import gather, is_main, process_group
     from tr2m.evaluation.caption_average import CaptionAverage
     from tr2m.evaluation.evaluator import ModelMethod, evaluate
     from tr2m.evaluation.report import format_protocol, format_table, save_evaluation
@@ -22,16 +23,20 @@ def main(config: DictConfig) -> None:
     settings = plain(config)
     device = pick_device(settings["device"])
     checkpoint = Path(settings["ckpt"])
-    model = load_model(checkpoint, device)
     captions = HydraConfig.get().runtime.choices["captions"]
     scored = build_scored(settings["dataset"], settings["protocol"], settings["captions"])
-    method = CaptionAverage(model, scored[0].dataset) if captions == "average" else ModelMethod(model)
-    evaluations = evaluate(method, scored, device, settings["workers"])
+    with process_group(device):
+        model = load_model(checkpoint, device)
+        method = CaptionAverage(model, scored[0].dataset) if captions == "average" else ModelMethod(model)
+        evaluations = evaluate(method, scored, device, settings["workers"])
+        spreads = gather(getattr(method, "spreads", {}))
+        if not is_main():
+            return
 
     folder = Path(settings["out"]) if settings["out"] else checkpoint.absolute().parent.parent / "eval"
     extra = {"method": "tr2m", "checkpoint": str(checkpoint), "environment": environment(device)}
     if captions == "average":
-        extra["caption_spread"] = method.spreads
+        extra["caption_spread"] = {name: spread for part in spreads for name, spread in part.items()}
     usual = (next(iter(settings["dataset"]["protocols"])), "correct")
     for evaluation in evaluations:
         dataset = evaluation.result["dataset"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 from hydra_app import hydra_app
@@ -11,13 +12,21 @@ from omegaconf import DictConfig
 @hydra_app("train")
 def main(config: DictConfig) -> None:
     # Imported here, so that --help and a misspelt option answer without waiting for torch.
-    from composition import build_trainer, plain
+    from composition import build_trainer, pick_device, plain
 
+    from tr2m.distributed import is_main, process_group
     from tr2m.evaluation.report import format_protocol, format_table
 
-    trainer = build_trainer(plain(config), sys.argv[1:])
-    print(f"run folder: {trainer.log.folder}")
-    if results := [evaluation.result for evaluation in trainer.fit()]:
+    settings = plain(config)
+    with process_group(pick_device(settings["device"])):
+        if not is_main():
+            logging.getLogger().setLevel(logging.WARNING)
+        trainer = build_trainer(settings, sys.argv[1:])
+        logging.info("run folder: %s", trainer.log.folder)
+        results = [evaluation.result for evaluation in trainer.fit()]
+        if not is_main():
+            return
+    if results:
         print(format_table([(result["dataset"], result) for result in results], first="data set"))
         print("\n".join(format_protocol(result) for result in results))
     print(f"checkpoints: {trainer.log.folder / 'checkpoints'}, pictures: {trainer.log.folder / 'panels'}")

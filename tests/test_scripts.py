@@ -55,7 +55,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_leaves_what_it_promises(trained: Path):
     names = {"config.yaml", "overrides.txt", "env.json", "metrics.jsonl", "tensorboard", "checkpoints", "panels"}
     assert names <= {path.name for path in trained.iterdir()}
-    assert {path.name for path in (trained / "checkpoints").iterdir()} == {"last.pt", "best.pt"}
+    assert {"last.pt", "best.pt"} < {path.name for path in (trained / "checkpoints").iterdir()}
     assert "experiment=demo" in (trained / "overrides.txt").read_text()
     panels = sorted(path.name for path in (trained / "panels").iterdir())
     assert panels == [f"synthetic_{name}_0_epoch001.png" for name in ("hall", "room", "street")]
@@ -99,7 +99,7 @@ def test_a_run_never_writes_into_another_ones_folder_but_resumes_in_it(trained: 
     assert steps == sorted(steps)
     assert max(steps) == 4
     other = fails("train.py", "experiment=demo", *longer, "trainer.batch_size=4", **outputs)
-    assert "'batch_size': 8" in other
+    assert "trainer.batch_size: 8 there, 4 here" in other
 
 
 @pytest.fixture(scope="module")
