@@ -12,7 +12,7 @@ from tr2m.build import build
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.errors import UserError
 from tr2m.evaluation.evaluator import Scored
-from tr2m.training.run_log import RunLog
+from tr2m.training.run_log import RunLog, environment
 from tr2m.training.seeding import seed_everything
 from tr2m.training.trainer import Trainer, ValidationSet
 
@@ -107,6 +107,16 @@ def build_trainer(settings: dict[str, Any], overrides: list[str]) -> Trainer:
     if resume:
         trainer.resume(resume)
     return trainer
+
+
+def provenance(config: dict[str, Any], checkpoint: Path, device: torch.device) -> dict[str, Any]:
+    """What the result file of a trained model says about it; `config` is the one it was trained with."""
+    return {
+        "method": config["name"],
+        "seed": config["seed"],
+        "checkpoint": str(checkpoint),
+        "environment": environment(device),
+    }
 
 
 def run_folder(settings: dict[str, Any]) -> Path:

@@ -11,13 +11,17 @@ from omegaconf import DictConfig
 @hydra_app("train")
 def main(config: DictConfig) -> None:
     # Imported here, so that --help and a misspelt option answer without waiting for torch.
-    from composition import build_trainer, plain
+    from composition import build_trainer, plain, provenance
 
-    from tr2m.evaluation.report import format_protocol, format_table
+    from tr2m.evaluation.report import format_protocol, format_table, save_evaluation
 
     trainer = build_trainer(plain(config), sys.argv[1:])
     print(f"run folder: {trainer.log.folder}")
-    if results := [evaluation.result for evaluation in trainer.fit()]:
+    evaluations = trainer.fit()
+    facts = provenance(trainer.config, trainer.log.folder / "checkpoints" / "last.pt", trainer.device)
+    for evaluation in evaluations:
+        save_evaluation(evaluation, trainer.log.folder / "eval", evaluation.result["dataset"], facts)
+    if results := [evaluation.result for evaluation in evaluations]:
         print(format_table([(result["dataset"], result) for result in results], first="data set"))
         print("\n".join(format_protocol(result) for result in results))
     print(f"checkpoints: {trainer.log.folder / 'checkpoints'}, pictures: {trainer.log.folder / 'panels'}")
