@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ from omegaconf import DictConfig, OmegaConf
 from tr2m.build import build
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.errors import UserError
-from tr2m.evaluation.evaluator import Scored
+from tr2m.evaluation.alignment import DEFAULT_ALIGNMENTS
+from tr2m.evaluation.baselines import FitGlobally, fit_global
+from tr2m.evaluation.evaluator import Method, Scored
+from tr2m.evaluation.saved_predictions import SavedPredictions
 from tr2m.training.run_log import RunLog, environment
 from tr2m.training.seeding import seed_everything
 from tr2m.training.trainer import Trainer, ValidationSet
@@ -54,6 +58,29 @@ def build_scored(dataset: dict[str, Any], protocol: str | None = None) -> list[S
             readers[key] = build(reader, split=dataset["eval_split"])
         scored.append(Scored(readers[key], build(settings, name=name)))
     return scored
+
+
+def build_baseline(settings: dict[str, Any], scored: list[Scored], device: torch.device) -> Method:
+    """The method of a configs/baseline entry, on `device`. Saved predictions are checked against the frames first."""
+    method = build(settings["method"])
+    if isinstance(method, SavedPredictions):
+        for entry in scored:
+            method.check(entry.dataset)
+    else:
+        method.model.to(device).eval()
+    return method
+
+
+def align(scored: list[Scored], settings: dict[str, Any], method: Method, device: torch.device) -> list[Scored]:
+    """`scored` with the alignment that settings["alignment"] names; None is what fits the method's kind."""
+    alignment = build(settings["alignment"]) or DEFAULT_ALIGNMENTS[method.kind]
+    if isinstance(alignment, FitGlobally):
+        dataset = settings["dataset"]
+        if dataset["train_split"] is None:
+            raise UserError("alignment=global is fitted on training frames, and this data set has none")
+        trained = build(dataset["reader"], split=dataset["train_split"])
+        alignment = fit_global(method, [replace(scored[0], dataset=trained)], device)
+    return [replace(entry, protocol=replace(entry.protocol, alignment=alignment)) for entry in scored]
 
 
 def build_datasets(datasets: dict[str, dict[str, Any] | None]) -> tuple[list[DepthDataset], list[Scored]]:

@@ -23,7 +23,7 @@ BELOW["training"] = BELOW["evaluation"] | {"evaluation", "build"}
 BELOW["inference"] = BELOW["evaluation"] | {"evaluation"}
 BELOW["load"] = BELOW["training"] | {"training"}
 ENCODER_LIBRARIES = {"timm", "open_clip", "transformers"}
-ENCODERS = {"image_encoder.py", "text_encoder.py", "relative_depth.py"}
+ENCODERS = {"image_encoder.py", "text_encoder.py", "relative_depth.py", "depth_anything_metric.py"}
 
 
 def imported(path: Path) -> set[str]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from tr2m.build import build
-from tr2m.models.tr2m import TR2M
 from tr2m.training.checkpoint import check_fingerprints, load_checkpoint, load_weights
 
 
-def load_model(checkpoint: str | Path, device: torch.device | str = "cpu") -> TR2M:
-    """The trained model of a checkpoint, in eval mode.
+def load_model(checkpoint: str | Path, device: torch.device | str = "cpu") -> nn.Module:
+    """The trained model of a checkpoint, in eval mode: TR2M, RSA or Depth Anything.
 
     The frozen encoders come from $TR2M_WEIGHTS, the hub cache or the hub, and are compared with those it was trained
     on. The model's config is read from the checkpoint as plain data and may only name this project's classes.
@@ -20,9 +22,13 @@ def load_model(checkpoint: str | Path, device: torch.device | str = "cpu") -> TR
     Raises:
         UserError: no such file, not a checkpoint, or encoders that are missing or not the ones it was trained on.
     """
-    state = load_checkpoint(checkpoint)
+    return model_of(load_checkpoint(checkpoint), str(checkpoint), device)
+
+
+def model_of(state: Mapping[str, Any], name: str, device: torch.device | str) -> nn.Module:
+    """`load_model` for a checkpoint that has been read; `name` is its name in messages."""
     model = build(state["config"]["model"])
     check_fingerprints(state["fingerprints"], model.fingerprints())
-    load_weights(model, state["model"], str(checkpoint))
+    load_weights(model, state["model"], name)
     model.input_sizes = [(height, width) for height, width in state["input_sizes"]]
     return model.to(device).eval()

@@ -25,6 +25,13 @@ def save_evaluation(evaluation: Evaluation, folder: Path, name: str, extra: Mapp
     return path
 
 
+def result_name(result: Mapping[str, Any], default_protocol: str) -> str:
+    """The data set, and what is not usual about this result: its protocol, its alignment."""
+    protocol = result["protocol"]
+    parts = [result["dataset"], *[part for part in (protocol["name"],) if part != default_protocol]]
+    return "_".join(parts + [part for part in (protocol["alignment"],) if part != "none"])
+
+
 def format_table(rows: Sequence[tuple[str, Mapping[str, Any]]], first: str = "method") -> str:
     """A plain-text table of results: one row per (label, result), the columns of the paper's Tables 1 and 2."""
     lines = [[first, *COLUMNS, "unit", "images"]]
@@ -64,6 +71,6 @@ def format_protocol(result: Mapping[str, Any]) -> str:
     return (
         f"{result['dataset']}: protocol {protocol['name']!r}, {protocol['split']} split, {result['n_images']} images "
         f"({result['n_skipped']} skipped), {low:g} < depth < {high:g} {result['unit']}, region {protocol['crop']}, "
-        f"alignment {protocol['alignment']}, flip {'on' if protocol['flip_tta'] else 'off'}, "
+        f"alignment {protocol['alignment_description']}, flip {'on' if protocol['flip_tta'] else 'off'}, "
         f"captions {protocol['caption_source']}"
     )

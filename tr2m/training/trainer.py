@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
@@ -20,8 +20,7 @@ from tr2m.data.mixing import MixedBatchSampler, MixedDataset, collate
 from tr2m.errors import UserError
 from tr2m.evaluation.evaluator import Evaluation, ModelMethod, Scored, evaluate
 from tr2m.losses.objective import Objective
-from tr2m.models.momentum import MomentumContrast
-from tr2m.models.tr2m import TR2M
+from tr2m.models.momentum import MomentumContrast, NoContrast
 from tr2m.training.checkpoint import check_fingerprints, load_checkpoint, load_weights, save_checkpoint
 from tr2m.training.panels import save_panel
 from tr2m.training.run_log import RunLog, git_commit
@@ -60,6 +59,7 @@ class Trainer:
     """Trains TR2M. `fit` is the run, `train_step` the method.
 
     Args:
+        model: TR2M, or another that has its `encode`, `rescale`, `rescale_encoder` and `fingerprints`.
         epochs, batch_size, clip_norm: as in the config, docs/choices.md says where they come from.
         schedule: learning-rate factor as a function of the step.
         log_every: steps between two log lines; only there does the host wait for the device.
@@ -69,8 +69,8 @@ class Trainer:
         max_steps: stop, with a checkpoint, after this many steps of the schedule; None runs it to its end.
     """
 
-    model: TR2M
-    contrast: MomentumContrast
+    model: nn.Module
+    contrast: MomentumContrast | NoContrast
     objective: Objective
     optimizer: torch.optim.Optimizer
     schedule: Schedule
