@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,10 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from tr2m.build import build
+from tr2m.data.captions import CaptionSource
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.errors import UserError
-from tr2m.evaluation.alignment import DEFAULT_ALIGNMENTS
-from tr2m.evaluation.baselines import FitGlobally, fit_global
-from tr2m.evaluation.evaluator import Method, Scored
-from tr2m.evaluation.saved_predictions import SavedPredictions
+from tr2m.evaluation.evaluator import Scored
 from tr2m.training.run_log import RunLog, environment
 from tr2m.training.seeding import seed_everything
 from tr2m.training.trainer import Trainer, ValidationSet
@@ -39,15 +36,19 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def build_scored(dataset: dict[str, Any], protocol: str | None = None) -> list[Scored]:
+def build_scored(
+    dataset: dict[str, Any], protocol: str | None = None, captions: dict[str, Any] | None = None
+) -> list[Scored]:
     """The evaluation split of one configs/dataset entry under one of its protocols (None: the first), or under "all".
 
-    A protocol's `reader` holds what it reads differently; protocols that read alike share one reader.
+    A protocol's `reader` holds what it reads differently; protocols that read alike share one reader. `captions`, one
+    of configs/captions, replaces those of the data set.
     """
     protocols = dataset["protocols"]
     names = list(protocols) if protocol == "all" else [protocol or next(iter(protocols))]
     if unknown := [name for name in names if name not in protocols]:
-        raise UserError(f"protocol={unknown[0]}: this data set has {', '.join(protocols)}, and all")
+        name = dataset["reader"]["name"]
+        raise UserError(f"protocol={unknown[0]}: {name} does not know it; it has {', '.join(protocols)}, and all")
     readers: dict[str, DepthDataset] = {}
     scored = []
     for name in names:
@@ -56,31 +57,19 @@ def build_scored(dataset: dict[str, Any], protocol: str | None = None) -> list[S
         key = str(reader)
         if key not in readers:
             readers[key] = build(reader, split=dataset["eval_split"])
+            if captions:
+                readers[key].captions = build_captions(captions, readers[key])
         scored.append(Scored(readers[key], build(settings, name=name)))
     return scored
 
 
-def build_baseline(settings: dict[str, Any], scored: list[Scored], device: torch.device) -> Method:
-    """The method of a configs/baseline entry, on `device`. Saved predictions are checked against the frames first."""
-    method = build(settings["method"])
-    if isinstance(method, SavedPredictions):
-        for entry in scored:
-            method.check(entry.dataset)
-    else:
-        method.model.to(device).eval()
-    return method
-
-
-def align(scored: list[Scored], settings: dict[str, Any], method: Method, device: torch.device) -> list[Scored]:
-    """`scored` with the alignment that settings["alignment"] names; None is what fits the method's kind."""
-    alignment = build(settings["alignment"]) or DEFAULT_ALIGNMENTS[method.kind]
-    if isinstance(alignment, FitGlobally):
-        dataset = settings["dataset"]
-        if dataset["train_split"] is None:
-            raise UserError("alignment=global is fitted on training frames, and this data set has none")
-        trained = build(dataset["reader"], split=dataset["train_split"])
-        alignment = fit_global(method, [replace(scored[0], dataset=trained)], device)
-    return [replace(entry, protocol=replace(entry.protocol, alignment=alignment)) for entry in scored]
+def build_captions(captions: dict[str, Any], dataset: DepthDataset) -> CaptionSource:
+    """One of configs/captions for the frames of `dataset`; `other` is the data set that it takes sentences from."""
+    settings = dict(captions)
+    if "other" in settings:
+        other = settings["other"]
+        settings["other"] = build(other["reader"], split=other["eval_split"])
+    return build(settings, dataset=dataset)
 
 
 def build_datasets(datasets: dict[str, dict[str, Any] | None]) -> tuple[list[DepthDataset], list[Scored]]:
@@ -142,6 +131,7 @@ def provenance(config: dict[str, Any], checkpoint: Path, device: torch.device) -
         "method": config["name"],
         "seed": config["seed"],
         "checkpoint": str(checkpoint),
+        "captions": "correct",
         "environment": environment(device),
     }
 

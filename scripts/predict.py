@@ -15,7 +15,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Metric depth from one picture and one sentence.")
     parser.add_argument("--ckpt", required=True, type=Path, help="checkpoint that train.py wrote")
     parser.add_argument("--image", required=True, type=Path, help="a JPEG or PNG file, or a folder of them")
-    parser.add_argument("--text", required=True, help='a sentence about the picture, such as "a narrow kitchen"')
+    parser.add_argument(
+        "--text",
+        required=True,
+        action="append",
+        help='a sentence about the picture, such as "a narrow kitchen"; given again, the predictions are averaged and '
+        "their spread is written",
+    )
     parser.add_argument("--out", default=Path("predictions"), type=Path, help="folder to write to (%(default)s)")
     parser.add_argument(
         "--relative-depth", type=Path, help="a .npy file, for checkpoints trained on stored relative depth"
@@ -32,7 +38,7 @@ def main() -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Predict every image and write its files. Raises UserError for what the user can fix."""
-    if not arguments.text.strip():
+    if not all(text.strip() for text in arguments.text):
         raise UserError("--text is empty: TR2M needs a sentence about the picture")
     # After the cheap checks, so that a typing mistake is answered at once.
     from composition import pick_device

@@ -78,6 +78,17 @@ def test_eval_agrees_exactly_with_the_end_of_training(trained: Path):
     assert np.mean([float(row["abs_rel"]) for row in rows]) == pytest.approx(scored["metrics"]["abs_rel"])
 
 
+def test_eval_under_other_captions_keeps_the_usual_result(trained: Path):
+    counts = "dataset.reader.count={train: 8, test: 3}"
+    arguments = [f"ckpt={trained}/checkpoints/last.pt", "dataset=synthetic_room", counts, "workers=0"]
+    result = run("eval.py", *arguments, "captions=average", "protocol=all")
+    assert result.returncode == 0, result.stderr
+    scored = json.loads((trained / "eval" / "synthetic_room_average.json").read_text())
+    assert scored["protocol"]["caption_source"].startswith("mean over all lines, synthetic world")
+    assert len(scored["caption_spread"]) == scored["n_images"] == 3
+    assert "it has synthetic, and all" in fails("eval.py", *arguments, "protocol=papers")
+
+
 def test_a_run_never_writes_into_another_ones_folder_but_resumes_in_it(trained: Path):
     outputs = {"TR2M_OUTPUTS": str(trained.parent.parent)}
     assert "run folder" in fails("train.py", "experiment=demo", "run_id=test", *QUICK, **outputs)
@@ -101,8 +112,8 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_predict_writes_metres(trained: Path, photo: Path, tmp_path: Path):
     relative = ["--relative-depth", str(photo.parent / "relative.npy")]
-    arguments = ["--ckpt", str(trained / "checkpoints/last.pt"), "--text", "a small bedroom", "--out", str(tmp_path)]
-    result = run("predict.py", *arguments, "--image", str(photo), *relative)
+    arguments = ["--ckpt", str(trained / "checkpoints/last.pt"), "--out", str(tmp_path), "--image", str(photo)]
+    result = run("predict.py", *arguments, "--text", "a small bedroom", "--text", "a huge ballroom", *relative)
     assert result.returncode == 0, result.stderr
     folder = tmp_path / "a photo"
     depth = np.load(folder / "depth.npy")
@@ -114,6 +125,7 @@ def test_predict_writes_metres(trained: Path, photo: Path, tmp_path: Path):
     assert png.dtype == np.uint16
     np.testing.assert_allclose(png / units, depth, atol=0.5 / units + 1e-6)
     assert np.load(folder / "scale_map.npy").shape == np.load(folder / "shift_map.npy").shape == (60, 90)
+    assert np.load(folder / "caption_spread.npy").max() > 0
     assert cv2.imread(str(folder / "depth_colour.png")).shape == (60, 90, 3)
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from tr2m.data.transforms import evaluation_tensors
 from tr2m.errors import UserError
+from tr2m.evaluation.caption_average import average_over_captions
 from tr2m.evaluation.protocol import resize_to
 from tr2m.models.resize_rule import LowerBound
 from tr2m.models.tr2m import TR2M
@@ -33,6 +34,8 @@ class Prediction:
     """Per metre and per unit of relative depth."""
     shift_map: Float[np.ndarray, "H W"]
     """Per metre."""
+    caption_spread: Float[np.ndarray, "H W"]
+    """Standard deviation of ln(metric_depth) over the captions: 0 where there is one only."""
 
     def quantiles(self) -> tuple[float, float, float]:
         """5 %, 50 % and 95 % of the depth in metres."""
@@ -40,17 +43,17 @@ class Prediction:
         return low, middle, high
 
 
-@torch.no_grad()
 def predict(
     model: TR2M,
     image: UInt8[np.ndarray, "H W 3"],
-    text: str,
+    captions: Sequence[str],
     input_size: int | None = None,
     relative_depth: Float[np.ndarray, "h w"] | None = None,
 ) -> Prediction:
     """Metric depth of one RGB image.
 
     Args:
+        captions: one sentence, or several whose predictions are averaged.
         input_size: shorter side, in pixels, that the network sees; the aspect is kept up to a multiple of the patch
             size. None takes that of the training size whose aspect is nearest to the image's.
         relative_depth: used instead of the model's own relative depth.
@@ -60,14 +63,12 @@ def predict(
     device = next(model.parameters()).device
     pixels, _, relative = evaluation_tensors(Frame(image, np.zeros(size, np.float32), relative_depth), rule(*size))
     relative = None if relative is None else relative[None].to(device)
-    output = model(pixels[None].to(device), [text], relative)
+    output, spread = average_over_captions(model, pixels[None].to(device), captions, relative)
 
     def at_photo_size(values: Float[Tensor, "1 h w"]) -> Float[np.ndarray, "H W"]:
         return resize_to(values[0], size).cpu().numpy()
 
-    return Prediction(
-        at_photo_size(output.metric_depth), at_photo_size(output.scale_map), at_photo_size(output.shift_map)
-    )
+    return Prediction(*map(at_photo_size, (output.metric_depth, output.scale_map, output.shift_map, spread)))
 
 
 def nearest_training_side(model: TR2M, size: tuple[int, int]) -> int:
@@ -98,27 +99,25 @@ def read_relative_depth(path: Path) -> Float[np.ndarray, "h w"]:
 
 
 def save_prediction(prediction: Prediction, folder: Path) -> Path:
-    """Write depth.npy (float32 metres), depth.png (16 bit), colour pictures, both maps, and prediction.json, which
-    states how many units of depth.png make a metre. Returns `folder`.
+    """Write depth.npy (float32 metres), depth.png (16 bit), both maps, the spread over captions, colour pictures, and
+    prediction.json, which states how many units of depth.png make a metre. Returns `folder`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     depth = prediction.metric_depth
     units_per_metre = png_units_per_metre(float(depth.max()))
     np.save(folder / "depth.npy", depth)
     cv2.imwrite(str(folder / "depth.png"), np.round(depth * units_per_metre).clip(0, 65535).astype(np.uint16))
-    np.save(folder / "scale_map.npy", prediction.scale_map)
-    np.save(folder / "shift_map.npy", prediction.shift_map)
-    for name, values, colours in (
-        ("depth_colour", depth, "magma_r"),
-        ("scale_map_colour", prediction.scale_map, "viridis"),
-        ("shift_map_colour", prediction.shift_map, "viridis"),
-    ):
-        cv2.imwrite(str(folder / f"{name}.png"), colourise(values, colours))
+    cv2.imwrite(str(folder / "depth_colour.png"), colourise(depth, "magma_r"))
+    for name in ("scale_map", "shift_map", "caption_spread"):
+        values = getattr(prediction, name)
+        np.save(folder / f"{name}.npy", values)
+        cv2.imwrite(str(folder / f"{name}_colour.png"), colourise(values, "viridis"))
     low, middle, high = prediction.quantiles()
     facts = {
         "unit": "m",
         "png_units_per_metre": units_per_metre,
         "depth_quantiles": {"5": low, "50": middle, "95": high},
+        "mean_caption_spread": float(prediction.caption_spread.mean()),
     }
     (folder / "prediction.json").write_text(json.dumps(facts, indent=2) + "\n")
     return folder

@@ -1,4 +1,4 @@
-"""Methods that are not trained here: depth networks as they were published, and the alignment rows of Tables 1 and 2."""
+"""Methods that are not trained here: networks as they were published, and the alignment rows of Tables 1 and 2."""
 
 from __future__ import annotations
 

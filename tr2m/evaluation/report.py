@@ -25,13 +25,6 @@ def save_evaluation(evaluation: Evaluation, folder: Path, name: str, extra: Mapp
     return path
 
 
-def result_name(result: Mapping[str, Any], default_protocol: str) -> str:
-    """The data set, and what is not usual about this result: its protocol, its alignment."""
-    protocol = result["protocol"]
-    parts = [result["dataset"], *[part for part in (protocol["name"],) if part != default_protocol]]
-    return "_".join(parts + [part for part in (protocol["alignment"],) if part != "none"])
-
-
 def format_table(rows: Sequence[tuple[str, Mapping[str, Any]]], first: str = "method") -> str:
     """A plain-text table of results: one row per (label, result), the columns of the paper's Tables 1 and 2."""
     lines = [[first, *COLUMNS, "unit", "images"]]

@@ -21,7 +21,7 @@ SUFFIXES = (".npy", ".npz", ".png")
 
 @dataclass(frozen=True)
 class SavedPredictions:
-    """One file per frame, `<root>/<sample_id>.npy`, `.npz` (one array) or `.png` (16 bit), as large as the ground truth.
+    """One file per frame, `<root>/<sample_id>.npy`, `.npz` (one array) or `.png` (16 bit), of the ground truth's size.
 
     Args:
         kind: what the files hold; relative depth is larger where it is nearer.

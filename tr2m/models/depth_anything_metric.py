@@ -1,4 +1,4 @@
-"""Depth Anything with a metric head, trained as a whole: DA Single and DA Mix of Table 3, and the plug-in of Table 8."""
+"""Depth Anything with a metric head, trained as a whole: DA Single and DA Mix of Table 3, the plug-in of Table 8."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class DepthAnythingMetric(nn.Module):
     def encode(
         self, image: Float[Tensor, "B 3 H W"], captions: Sequence[str], relative_depth: Tensor | None = None
     ) -> ImageFeatures:
-        """The normalised image; sentences and relative depth are not looked at. Sides are multiples of the patch size."""
+        """The normalised image, whose sides are multiples of the patch size; nothing else is looked at."""
         grid = (image.shape[-2] // self.patch_size, image.shape[-1] // self.patch_size)
         return ImageFeatures((image - self.mean) / self.std, grid)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -29,11 +30,7 @@ class TextFeatures:
 
 def perceptron(*widths: int) -> nn.Sequential:
     """Linear layers of these widths with leaky ReLU between them."""
-    layers = [
-        layer
-        for width, following in zip(widths[:-1], widths[1:], strict=True)
-        for layer in (nn.Linear(width, following), nn.LeakyReLU())
-    ]
+    layers = [layer for width, following in pairwise(widths) for layer in (nn.Linear(width, following), nn.LeakyReLU())]
     return nn.Sequential(*layers[:-1])
 
 
