@@ -345,8 +345,8 @@ def test_one_scale_and_shift_cannot_undo_the_regional_errors_but_maps_can(domain
         assert shift > 0  # the shift map of the true answer can be positive
         undone.append(abs_rel_and_delta1(1 / (scale * correction * relative + shift * correction), truth))
     abs_rel, delta1 = np.mean(fitted, axis=0)
-    assert 0.1 < abs_rel < 0.18  # 0.11 to 0.15
-    assert 0.72 < delta1 < 0.92  # 0.75 to 0.90
+    assert 0.1 < abs_rel < 0.23  # 0.134 to 0.195
+    assert 0.55 < delta1 < 0.9  # 0.63 to 0.84
     np.testing.assert_allclose(np.mean(undone, axis=0), [0, 1], atol=1e-3)
 
 
