@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,15 +40,22 @@ def plan(tables: Sequence[Filled], world: World, outputs: Path) -> list[Step]:
         outputs: the folder of runs, where results are looked for and made.
     """
     steps: dict[Path, Step] = {}
-    for table in tables:
-        for number, row in enumerate(table.layout.rows):
-            for dataset, source in row.sources.items():
-                present = {result.seed for result in table.results.get((number, dataset), ())}
-                for seed in world.seeds if source.kind == "experiment" else world.seeds[:1]:
-                    if seed not in present:
-                        for step in cell_steps(row, dataset, source, seed, world, outputs):
-                            steps.setdefault(step.makes, step)
-    return sorted(steps.values(), key=lambda step: not step.arguments[0].endswith("train.py"))
+    for row, dataset, source, seed in missing_cells(tables, world.seeds):
+        for step in cell_steps(row, dataset, source, seed, world, outputs):
+            steps.setdefault(step.makes, step)
+    return sorted(steps.values(), key=lambda step: step.needs is not None)
+
+
+def missing_cells(tables: Sequence[Filled], seeds: Sequence[int]) -> Iterator[tuple[Row, str, Source, int]]:
+    """Row, data set, source and seed. Seeds outermost: a run that is cut off leaves whole tables of fewer seeds."""
+    for seed in seeds:
+        for table in tables:
+            for number, row in enumerate(table.layout.rows):
+                for dataset, source in row.sources.items():
+                    present = {result.seed for result in table.results.get((number, dataset), ())}
+                    wanted = source.kind == "experiment" or seed == seeds[0]
+                    if wanted and seed not in present:
+                        yield row, dataset, source, seed
 
 
 def cell_steps(row: Row, dataset: str, source: Source, seed: int, world: World, outputs: Path) -> list[Step]:
