@@ -165,7 +165,7 @@ def latex(table: TableText) -> str:
     head = [
         rf"\begin{{tabular}}{{l{'r' * (len(table.header) - 1)}}}",
         r"\hline",
-        line(map(escape, table.header)),
+        line([escape(text) for text in table.header]),
         r"\hline",
     ]
     return "\n".join([f"% {table.title}", *head, *body, r"\hline", r"\end{tabular}", *notes, ""])
