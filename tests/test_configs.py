@@ -49,10 +49,9 @@ def test_experiments_compose_and_build(experiment: str):
     build(settings["optim"]["optimizer"], params=[*model.parameters(), *contrast.parameters()])
     assert settings["name"] == experiment
     for dataset in settings["data"]["datasets"].values():
-        if dataset is not None:
-            for name, protocol in dataset["protocols"].items():
-                protocol.pop("reader", None)
-                assert isinstance(build(protocol, name=name), Protocol)
+        for name, protocol in dataset["protocols"].items():
+            protocol.pop("reader", None)
+            assert isinstance(build(protocol, name=name), Protocol)
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

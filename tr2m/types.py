@@ -16,11 +16,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Frame:
-    """One decoded frame at the size of its files."""
+    """One decoded frame. Depth covers the same view as the image, and has its size unless a protocol resizes that."""
 
     image: UInt8[np.ndarray, "H W 3"]
     """RGB."""
-    depth: Float[np.ndarray, "H W"]
+    depth: Float[np.ndarray, "Hd Wd"]
     """Metres, 0 where there is no ground truth."""
     relative_depth: Float[np.ndarray, "H W"] | None = None
     """Inverse depth up to an unknown scale and shift, larger is nearer; None where a model has to estimate it."""

@@ -1,6 +1,6 @@
 import pytest
 
-from tr2m.data.captions import CaptionFiles
+from tr2m.data.captions import CaptionFiles, ColonCaptions
 from tr2m.errors import UserError
 
 SAMPLE_ID = "2011_09_26/2011_09_26_drive_0001_sync/image_02/data/0000000005"
@@ -45,3 +45,24 @@ def test_no_text_is_refused(tmp_path, caption_file):
 
 def test_description_says_which_captions(tmp_path):
     assert CaptionFiles(tmp_path).description == "rsa-layout text files, line 1"
+
+
+@pytest.mark.parametrize(
+    ("sample_id", "what"),
+    [
+        ("desc_t2_a/0000", "descending colon with texture type two"),
+        ("cecum_t1_b/0123", "cecum with texture type one"),
+        ("trans_t4_b/0000", "transverse colon with texture type four"),
+        ("sigmoid_t3_a/0000", "sigmoid colon with texture type three"),
+    ],
+)
+def test_colon_sentence_by_part_and_texture(sample_id, what):
+    # The first is the paper's example, word for word.
+    assert ColonCaptions(named_videos=True).lines("test", sample_id) == [f"The image shows a surgical scene of {what}."]
+
+
+def test_colon_sentence_without_a_named_video():
+    lines = ColonCaptions(named_videos=False).lines("test", "SyntheticColon_I/Frames_S5/FrameBuffer_0000")
+    assert lines == ["The image shows a surgical scene of colon."]
+    with pytest.raises(UserError, match=r"SyntheticColon_I/.*: expected a video named like desc_t4_a"):
+        ColonCaptions(named_videos=True).lines("test", "SyntheticColon_I/Frames_S5/FrameBuffer_0000")

@@ -92,7 +92,7 @@ def test_depth_of_another_kind_is_refused(tmp_path, data, got):
     ("data", "message"),
     [
         (b"", "got 0 bytes"),
-        (b"<html>quota exceeded</html>", "start with b'<html>qu', expected a JPEG or PNG"),
+        (b"<html>quota exceeded</html>", "start with b'<html>qu', expected a JPEG, PNG or TIFF"),
         (PNG[:1000] + bytes([PNG[1000] ^ 255]) + PNG[1001:], "damaged"),
     ],
     ids=["empty", "web page", "flipped bits"],

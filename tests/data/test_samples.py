@@ -8,15 +8,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tr2m.data import simcol, sunrgbd
 from tr2m.data.captions import CaptionFiles
-from tr2m.data.decode import read_depth_png
+from tr2m.data.decode import read_depth_png, read_depth_units, read_rgb
+from tr2m.data.folder import Folder
+from tr2m.data.hypersim import LIST, listed_frames
+from tr2m.data.hypersim_files import planar_depth, read_dataset
 from tr2m.data.kitti import KITTI
+from tr2m.data.listing import only_file
 from tr2m.data.nyuv2 import NYUv2
+from tr2m.data.splits import select_split
 
 pytestmark = pytest.mark.skipif("TR2M_SAMPLES" not in os.environ, reason="TR2M_SAMPLES names no folder of real frames")
 SAMPLES = Path(os.environ.get("TR2M_SAMPLES", ""))
 LISTS = Path(__file__).parents[2] / "data_splits"
-UNITS_PER_METRE = {"nyuv2": 1000.0, "kitti": 256.0}
+# By name in expected.csv: how many files, how they decode, and half a quantisation step in metres.
+DECODED = {
+    "nyuv2": (7, lambda path: read_depth_png(path, 1000.0), 5e-4),
+    "kitti": (10, lambda path: read_depth_png(path, 256.0), 0.5 / 256),
+    "sunrgbd (bit rotation)": (2, lambda path: sunrgbd.metres(read_depth_units(path), "bitrotate"), 5e-4),
+    "simcol": (5, lambda path: read_depth_png(path, simcol.UNITS_PER_METRE), 0.5 / simcol.UNITS_PER_METRE),
+    "hypersim ray distance": (1, lambda path: read_dataset(path, 2).astype(np.float32), 1e-6),
+    "hypersim z at f=886.81": (1, lambda path: planar_depth(read_dataset(path, 2)), 1e-6),
+}
 NYU_SIZE, KITTI_SIZE = (480, 640), (352, 1216)
 
 
@@ -31,19 +45,61 @@ def kitti(split: str) -> KITTI:
     return KITTI("kitti", split, SAMPLES / "kitti", split_file, captions, (28, 98), (1e-3, 80.0), ground_truth=depth)
 
 
-def test_every_depth_file_decodes_to_what_was_measured():
+def expected(name: str) -> list[dict[str, str]]:
     with (SAMPLES / "expected.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if row["dataset"] in UNITS_PER_METRE]
-    assert len(rows) == 17
+        return [row for row in csv.DictReader(file) if row["dataset"] == name]
+
+
+def check(depth: np.ndarray, row: dict[str, str], tolerance: float) -> None:
+    assert depth.shape == (int(row["height"]), int(row["width"])), row
+    valid = depth[depth > 0]
+    assert valid.size / depth.size == pytest.approx(float(row["valid_fraction"]), abs=1e-6), row
+    for name, value in (("min", valid.min()), ("median", np.median(valid)), ("max", valid.max())):
+        # The table has six decimals.
+        assert value == pytest.approx(float(row[name]), abs=tolerance + 5e-7), (name, row)
+    assert valid.mean(dtype=np.float64) == pytest.approx(float(row["mean"]), abs=tolerance + 5e-7), row
+
+
+@pytest.mark.parametrize("name", DECODED)
+def test_every_depth_file_decodes_to_what_was_measured(name):
+    count, decode, tolerance = DECODED[name]
+    rows = expected(name)
+    assert len(rows) == count
     for row in rows:
-        units = UNITS_PER_METRE[row["dataset"]]
-        depth = read_depth_png(SAMPLES / row["file"], units)
-        assert depth.shape == (int(row["height"]), int(row["width"])), row
-        valid = depth[depth > 0]
-        assert valid.size / depth.size == pytest.approx(float(row["valid_fraction"]), abs=1e-6), row
-        for name, value in (("min", valid.min()), ("median", np.median(valid)), ("max", valid.max())):
-            assert value == pytest.approx(float(row[name]), abs=0.5 / units), (name, row)
-        assert valid.mean(dtype=np.float64) == pytest.approx(float(row["mean"]), abs=0.5 / units), row
+        check(decode(SAMPLES / row["file"]), row, tolerance)
+
+
+def test_red_kitchen_through_the_folder_reader():
+    rows = {row["file"]: row for row in expected("redkitchen")}
+    datasets = [
+        Folder("redkitchen", split, SAMPLES / "redkitchen", (28, 42), (1e-3, 10.0), invalid=[0, 65535])
+        for split in ("train", "test")
+    ]
+    assert [len(dataset) for dataset in datasets] == [54, 18]
+    assert not set(datasets[0].sample_ids) & set(datasets[1].sample_ids)
+    for dataset in datasets:
+        for index, sample_id in enumerate(dataset.sample_ids):
+            check(dataset.read_frame(index).depth, rows[f"redkitchen/depth/{sample_id[-6:]}.png"], 5e-4)
+        assert "kitchen" in dataset.evaluation_sample(0).caption
+
+
+def test_frames_of_sunrgbd_and_simcol_pair_up():
+    for row in expected("sunrgbd (bit rotation)"):
+        folder = (SAMPLES / row["file"]).parents[1]
+        assert only_file(folder / "depth", ".png") == SAMPLES / row["file"]
+        assert read_rgb(only_file(folder / "image", ".jpg")).shape == (int(row["height"]), int(row["width"]), 3)
+    for row in expected("simcol"):
+        image = read_rgb(SAMPLES / row["file"].replace("Depth", "FrameBuffer"))
+        assert image.shape == (475, 475, 3)
+        assert 0.05 < image.mean() / 255 < 0.95
+
+
+def test_hypersim_counts_are_those_of_the_authors_list():
+    listed = {split: listed_frames(SAMPLES / "hypersim" / LIST, split) for split in ("train", "val", "test")}
+    assert {split: len(frames) for split, frames in listed.items()} == {"train": 59543, "val": 7386, "test": 7690}
+    assert select_split(LISTS / "hypersim.yaml", "test", listed["test"]) == listed["test"]
+    scenes = {split: {scene for scene, _ in frames} for split, frames in listed.items()}
+    assert not scenes["test"] & (scenes["train"] | scenes["val"])
 
 
 @pytest.mark.parametrize(
@@ -100,3 +156,10 @@ def test_every_test_frame_has_its_caption_file(tmp_path, name, folder, count):
     dataset = reader(name, "test", SAMPLES / name, LISTS / f"{name}.yaml", captions, (28, 42), (1e-3, 10.0))
     assert all(captions.lines("test", sample_id) for sample_id in dataset.sample_ids)
     assert len(list(captions.root.rglob("*.txt"))) == len(dataset) == count
+
+
+def test_void_counts_are_those_of_the_caption_files():
+    with tarfile.open(SAMPLES / "rsa_text_test.tar.gz") as archive:
+        names = [Path(m.name) for m in archive if m.isfile() and m.name.startswith("text_all/void/")]
+    found = [(name.parents[1].name, name.stem) for name in names]
+    assert len(select_split(LISTS / "void.yaml", "test", found)) == len(found) == 800

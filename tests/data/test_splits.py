@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tr2m.data.splits import load_split
+from tr2m.data.splits import load_split, select_split
 from tr2m.errors import UserError
 
 LISTS = Path(__file__).parents[2] / "data_splits"
@@ -19,6 +20,13 @@ COUNTS = {
     ("samples_nyuv2", "test"): (1, 1),
     ("samples_kitti", "train"): (1, 3),
     ("samples_kitti", "test"): (1, 7),
+    ("c3vd", "train"): (15, 6849),
+    ("c3vd", "val"): (3, 1460),
+    ("c3vd", "test"): (4, 1706),
+    ("ibims", "test"): (11, 100),
+    ("simcol", "train"): (18, 18 * 1201),
+    ("simcol", "val"): (6, 6 * 1201 - 3),
+    ("simcol", "test"): (9, 9009),
 }
 
 
@@ -33,6 +41,30 @@ def test_counts(name, split):
     frames = load_split(LISTS / f"{name}.yaml", split)
     assert (len({group for group, _ in frames}), len(set(frames))) == COUNTS[name, split]
     assert len(frames) == len(set(frames))
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "counts"),
+    [
+        ("void", "test", (8, 800)),
+        ("sunrgbd", "test", (8, 5050)),
+        ("hypersim", "test", (46, 7690)),
+        ("diode", "val", (3, 446)),
+    ],
+)
+def test_counts_without_names(name, split, counts):
+    table = yaml.safe_load((LISTS / f"{name}.yaml").read_text())[split]
+    found = [(group, number) for group, count in table["counts"].items() for number in range(count)]
+    assert (len(table["counts"]), len(found)) == counts
+    assert select_split(LISTS / f"{name}.yaml", split, found) == found
+
+
+@pytest.mark.parametrize("path", sorted(LISTS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_no_group_is_in_two_splits(path):
+    if path.stem == "kitti":
+        pytest.skip("test_without_ground_truth is of the test drives: see below")
+    groups = [set(table.get("members", table.get("counts", {}))) for table in yaml.safe_load(path.read_text()).values()]
+    assert sum(map(len, groups)) == len(set().union(*groups))
 
 
 def test_kitti_trains_and_tests_on_different_drives():
@@ -116,6 +148,61 @@ def test_other_files_are_refused(tmp_path):
     broken.write_text("test: {groups: 1, frames: 1, members: [a]}")
     with pytest.raises(UserError, match=r"got members \['a'\], expected"):
         load_split(broken, "test")
+
+
+def counted(tmp_path: Path, **splits: dict) -> Path:
+    path = tmp_path / "list.yaml"
+    path.write_text(yaml.safe_dump(splits))
+    return path
+
+
+def test_found_frames_are_those_of_the_split_in_its_order(tmp_path):
+    file = written(tmp_path, 'b: "9, 2", a: "1"', groups=2, frames=3)
+    assert select_split(file, "test", [("a", 1), ("a", 2), ("b", 9), ("c", 1), ("b", 2)]) == [
+        ("b", 2),
+        ("b", 9),
+        ("a", 1),
+    ]
+    file = counted(tmp_path, test={"groups": 2, "frames": 3, "counts": {"b": 2, "a": 1}})
+    assert select_split(file, "test", [("c", "x"), ("b", "z"), ("a", "y"), ("b", "x")]) == [
+        ("b", "z"),
+        ("a", "y"),
+        ("b", "x"),
+    ]
+
+
+def test_all_found_frames_but_those_of_other_splits(tmp_path):
+    test = {"groups": 1, "frames": 1, "counts": {"b": 1}}
+    file = counted(tmp_path, train={"groups": 1, "frames": 2}, test=test)
+    assert select_split(file, "train", [("a", "x"), ("b", "x"), ("a", "y")]) == [("a", "x"), ("a", "y")]
+    with pytest.raises(UserError, match=r"expected 1 groups with 2 frames, as .*, found 2 groups with 2 frames\. "):
+        select_split(file, "train", [("a", "x"), ("c", "y")])
+
+
+def test_what_is_missing_is_named_up_to_five(tmp_path):
+    file = written(tmp_path, 'a: "1-8"', frames=8)
+    with pytest.raises(
+        UserError, match=r"8 frames, .* found 1 groups with 2 frames; the first .*: a 1, a 2, a 3, a 5, a 6\. "
+    ):
+        select_split(file, "test", [("a", 4), ("a", 8)])
+    file = counted(tmp_path, test={"groups": 2, "frames": 5, "counts": {"a": 3, "b": 2}})
+    with pytest.raises(UserError, match=r"found 2 groups with 5 frames; .*: a \(4 of 3\), b \(1 of 2\)\. "):
+        select_split(file, "test", [("a", "1"), ("a", "2"), ("a", "3"), ("a", "4"), ("b", "1")])
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"frames": 1}, "must have `groups`, `frames` and perhaps"),
+        ([], "must have `groups`, `frames` and perhaps"),
+        ({"groups": 1, "frames": 1, "counts": ["a"]}, r"got counts \['a'\], expected"),
+        ({"groups": 1, "frames": 1, "counts": {"a": "x"}}, r"got counts \{'a': 'x'\}, expected"),
+        ({"groups": 1, "frames": 2, "counts": {"a": 1}}, "expected 1 groups with 2 frames, as the file states"),
+    ],
+)
+def test_malformed_counts_are_refused(tmp_path, table, message):
+    with pytest.raises(UserError, match=message):
+        select_split(counted(tmp_path, test=table), "test", [("a", "x")])
 
 
 CUSTOMARY = {

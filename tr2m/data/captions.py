@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from tr2m.errors import UserError
+
+COLON_PARTS = {"cecum": "cecum", "desc": "descending colon", "sigmoid": "sigmoid colon", "trans": "transverse colon"}
+TEXTURES = ("one", "two", "three", "four")
 
 
 @runtime_checkable
@@ -52,6 +56,31 @@ class CaptionFiles:
                 "or set `lines_per_file` to what your captions have."
             )
         return lines
+
+
+class ColonCaptions:
+    """One sentence per frame, made from the name of its video, as the paper describes colonoscopy (Appendix A.1):
+    "The image shows a surgical scene of descending colon with texture type two."
+
+    Args:
+        named_videos: False where the data set does not say which part of the colon it shows (SimCol).
+    """
+
+    def __init__(self, named_videos: bool) -> None:
+        self.named_videos = named_videos
+        self.description = "sentence of the colon's part and texture" if named_videos else "sentence of a colon"
+
+    def lines(self, split: str, sample_id: str) -> list[str]:
+        """The sentence. Raises UserError if the frame's video is not named like `desc_t4_a`."""
+        if not self.named_videos:
+            return ["The image shows a surgical scene of colon."]
+        match = re.match(r"([a-z]+)_t([1-4])_", sample_id)
+        if match is None or match[1] not in COLON_PARTS:
+            raise UserError(
+                f"{sample_id}: expected a video named like desc_t4_a, with one of {', '.join(COLON_PARTS)}."
+            )
+        number = TEXTURES[int(match[2]) - 1]
+        return [f"The image shows a surgical scene of {COLON_PARTS[match[1]]} with texture type {number}."]
 
 
 _ADVICE = (

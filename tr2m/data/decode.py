@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import h5py
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, UInt8, UInt16
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
 
 from tr2m.errors import UserError
 from tr2m.types import Frame
@@ -20,6 +24,7 @@ _JPEG_END = 0xD9
 # Zero-stuffed bytes and restart markers belong to the compressed data.
 _JPEG_MARKER = re.compile(rb"\xff+([\x02-\xcf\xd8-\xfe])")
 _PNG_START = b"\x89PNG\r\n\x1a\n"
+_TIFF_STARTS = (b"II*\0", b"MM\0*")
 
 
 def read_rgb(path: Path) -> UInt8[np.ndarray, "H W 3"]:
@@ -31,10 +36,10 @@ def read_rgb(path: Path) -> UInt8[np.ndarray, "H W 3"]:
     return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
-def read_depth_png(path: Path, units_per_metre: float) -> Float[np.ndarray, "H W"]:
-    """Depth in metres, float32, 0 where the file has no measurement.
+def read_depth_units(path: Path) -> UInt16[np.ndarray, "H W"]:
+    """Depth in the units of its file, a PNG or TIFF of one 16-bit channel.
 
-    Raises UserError if the file is missing, truncated, or not a PNG of one 16-bit channel.
+    Raises UserError if the file is missing, truncated, or of another kind.
     """
     raw = _decode(path, cv2.IMREAD_UNCHANGED)
     if raw.dtype != np.uint16 or raw.ndim != 2:
@@ -43,19 +48,62 @@ def read_depth_png(path: Path, units_per_metre: float) -> Float[np.ndarray, "H W
             f"{path}: got a file of {channels} channel(s) of {raw.dtype}, expected depth as one channel of uint16. "
             "Check that this is the depth file as it was published, not a preview or a copy saved with 8 bits."
         )
-    return raw.astype(np.float32) / np.float32(units_per_metre)
+    return raw
+
+
+def read_depth_png(path: Path, units_per_metre: float) -> Float[np.ndarray, "H W"]:
+    """Depth in metres, float32, 0 where the file has no measurement. Raises what `read_depth_units` raises."""
+    return read_depth_units(path).astype(np.float32) / np.float32(units_per_metre)
 
 
 def read_image_and_depth(image_path: Path, depth_path: Path, units_per_metre: float) -> Frame:
     """A frame out of an RGB file and a 16-bit depth PNG. Raises UserError also if their sizes differ."""
-    image = read_rgb(image_path)
-    depth = read_depth_png(depth_path, units_per_metre)
+    return pair(read_rgb(image_path), read_depth_png(depth_path, units_per_metre), image_path, depth_path)
+
+
+def pair(image: np.ndarray, depth: np.ndarray, image_path: Path, depth_path: Path) -> Frame:
+    """The frame of an image and its depth in metres.
+
+    Raises UserError, naming both files, if the image is not RGB of 8 bits or their sizes differ.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise UserError(f"{image_path}: got an image of {image.shape}, {image.dtype}, expected (H, W, 3) of uint8.")
     if image.shape[:2] != depth.shape:
         raise UserError(
-            f"{depth_path}: got depth of {_size(depth)}, expected {_size(image)}, the size of its image {image_path}. "
-            "Unpack both again, from the same release."
+            f"{depth_path}: got depth of {_size(depth)}, expected {_size(image[..., 0])}, the size of its image "
+            f"{image_path}. Unpack both again, from the same release."
         )
     return Frame(image, depth)
+
+
+def read_npy(path: Path) -> np.ndarray:
+    """The array in a .npy file. Raises UserError if it is missing, truncated, or not an array of plain numbers."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"no file {path}: expected an array there. {_COMPARE}") from None
+    # EOFError: an empty file. ValueError: a truncated one, or one that would have to be unpickled.
+    except (OSError, EOFError, ValueError) as error:
+        raise UserError(f"{path}: expected a .npy file of numbers, got: {error}. Copy or unpack it again.") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+        raise UserError(f"{path}: expected a .npy file of real numbers, got {getattr(array, 'dtype', 'an archive')}.")
+    return array
+
+
+@contextmanager
+def open_mat(path: Path, expected: str) -> Iterator[dict[str, Any]]:
+    """The variables of a MATLAB file up to v7.2 (later ones are HDF5: `open_hdf5`).
+
+    Raises UserError, with what was `expected`, if it is missing, damaged, or lacks a field that the block asks for.
+    """
+    try:
+        with path.open("rb") as file:
+            variables = loadmat(file)
+        yield variables
+    except FileNotFoundError:
+        raise UserError(f"no file {path}: expected {expected}. {_COMPARE}") from None
+    except (OSError, KeyError, ValueError, TypeError, NotImplementedError, MatReadError, zlib.error) as error:
+        raise UserError(f"{path}: got: {error}; expected {expected}.") from error
 
 
 @contextmanager
@@ -67,25 +115,32 @@ def open_hdf5(path: Path, expected: str) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r") as file:
             yield file
+    except FileNotFoundError:
+        raise UserError(f"no file {path}: expected {expected}. {_COMPARE}") from None
     except (OSError, KeyError) as error:
         raise UserError(f"{path}: got: {error}; expected {expected}.") from error
+
+
+_COMPARE = "Compare the folder with docs/datasets.md."
 
 
 def _decode(path: Path, flags: int) -> np.ndarray:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise UserError(
-            f"no file {path}: expected a JPEG or PNG there. Compare the folder with docs/datasets.md."
-        ) from None
+        raise UserError(f"no file {path}: expected a JPEG, PNG or TIFF there. {_COMPARE}") from None
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}), expected a JPEG or PNG file.") from error
+        raise UserError(f"{path}: cannot be read ({error.strerror}), expected a JPEG, PNG or TIFF file.") from error
     if data.startswith(_JPEG_START):
         complete = _jpeg_is_complete(data)
     elif data.startswith(_PNG_START):
         complete = _png_is_complete(data)
+    elif data.startswith(_TIFF_STARTS):
+        complete = True  # OpenCV refuses a truncated TIFF.
     else:
-        raise UserError(f"{path}: got {len(data)} bytes that start with {data[:8]!r}, expected a JPEG or PNG file.")
+        raise UserError(
+            f"{path}: got {len(data)} bytes that start with {data[:8]!r}, expected a JPEG, PNG or TIFF file."
+        )
     # Some versions of OpenCV decode what there is of a truncated JPEG and fill up with grey.
     if not complete:
         raise UserError(
@@ -97,7 +152,7 @@ def _decode(path: Path, flags: int) -> np.ndarray:
         decoded = None
     if decoded is None:
         raise UserError(
-            f"{path}: damaged: got {len(data)} bytes that OpenCV cannot decode, expected a JPEG or PNG file. "
+            f"{path}: damaged: got {len(data)} bytes that OpenCV cannot decode, expected a JPEG, PNG or TIFF file. "
             "Copy or unpack the file again."
         )
     return decoded
@@ -125,4 +180,4 @@ def _png_is_complete(data: bytes) -> bool:
 
 
 def _size(array: np.ndarray) -> str:
-    return f"{array.shape[0]}x{array.shape[1]} (height x width)"
+    return f"{'x'.join(map(str, array.shape))} (height x width)"

@@ -26,7 +26,7 @@ class DepthDataset(Dataset, ABC):
     Args:
         name: the data set's name in logs, results and tables.
         split: which split of it this is ("train", "test").
-        sample_ids: one per frame: the image's path below its root, without extension.
+        sample_ids: one per frame: as a rule the image's path below its root, without extension.
         captions: what describes each frame.
         input_size: (height, width) that the network sees.
         depth_range: metres; ground truth outside this open interval is not used in training.
@@ -75,7 +75,7 @@ class DepthDataset(Dataset, ABC):
         caption = self.captions.lines(self.split, self.sample_ids[index])[0]
         return DepthSample(image, depth, depth > 0, caption, self.sample_ids[index], relative_depth)
 
-    def describe(self) -> dict[str, str | int | list[int]]:
+    def describe(self) -> dict[str, object]:
         """What a result has to say about the frames it was measured on."""
         digest = hashlib.sha256("\n".join(sorted(self.sample_ids)).encode()).hexdigest()
         return {

@@ -45,7 +45,7 @@ class KITTI(DepthDataset):
         ]
         super().__init__(name, split, sample_ids, captions, input_size, depth_range)
 
-    def describe(self) -> dict[str, str | int | list[int]]:
+    def describe(self) -> dict[str, object]:
         return {**super().describe(), "ground_truth": self.ground_truth}
 
     def read_frame(self, index: int) -> Frame:

@@ -9,19 +9,33 @@ A list is a YAML file. Every split in it states its counts and names the frames 
         kitchen_0001: "4, 7-9"        # 4 7 8 9
         office_0002: "1-10/3, 2"      # 1 4 7 10 2: every third frame from 1 to 10, and 2
 
-Whatever is not exactly of this form, or does not match the counts, is refused.
+Where the data set itself lists its frames, or its folders do, it is enough to say how many each group has:
+
+    test:
+      groups: 2
+      frames: 341
+      counts: {scene_00022: 261, scene_00024: 80}
+
+Without `members` and `counts`, all that the data set lists belongs to the split, except for groups of the other splits.
+Whatever is not exactly of these forms, or does not match the counts, is refused.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any, TypeVar
 
 import yaml
 
 from tr2m.errors import UserError
 
 _TERM = re.compile(r"(\d+)(?:-(\d+)(?:/(\d+))?)?")
+
+
+Name = TypeVar("Name", int, str)
 
 
 def load_split(file: str | Path, split: str) -> list[tuple[str, int]]:
@@ -31,18 +45,59 @@ def load_split(file: str | Path, split: str) -> list[tuple[str, int]]:
     numbers of groups and frames are not those that the file states.
     """
     path = Path(file)
+    return _members(path, split, _tables(path, split)[split])
+
+
+def select_split(file: str | Path, split: str, found: Collection[tuple[str, Name]]) -> list[tuple[str, Name]]:
+    """The frames of a split among the (group, frame) pairs that were `found` in a data set's own lists or folders.
+
+    Raises UserError as `load_split` does, and where the file and what was found differ; it names what is missing.
+    """
+    path = Path(file)
+    tables = _tables(path, split)
+    table = tables[split]
+    if isinstance(table, dict) and "members" in table:
+        frames, there = _members(path, split, table), set(found)
+        chosen = [frame for frame in frames if frame in there]
+        missing = [f"{group} {number}" for group, number in frames if (group, number) not in there]
+    else:
+        counts = _counts(path, split, table)
+        others = {
+            group
+            for name, other in tables.items()
+            if name != split and isinstance(other, dict)
+            for group in other.get("counts", other.get("members", {}))
+        }
+        chosen = [frame for frame in found if (frame[0] in counts if counts else frame[0] not in others)]
+        have = Counter(group for group, _ in chosen)
+        missing = [f"{group} ({have[group]} of {count})" for group, count in counts.items() if have[group] != count]
+    groups = len({group for group, _ in chosen})
+    if missing or (groups, len(chosen)) != (table["groups"], table["frames"]):
+        first = f"; the first that differ: {', '.join(missing[:5])}" if missing else ""
+        raise UserError(
+            f"split {split!r}: expected {table['groups']} groups with {table['frames']} frames, as {path} states, "
+            f"found {groups} groups with {len(chosen)} frames{first}. Complete the data set, or give a split file of "
+            "your own in the same form; docs/datasets.md says where the files belong."
+        )
+    return chosen
+
+
+def _tables(path: Path, split: str) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(
             f"no split file {path.absolute()}: expected one of those in data_splits/, or yours in their form."
         )
     try:
-        splits = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tables = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise UserError(f"{path}: expected YAML, got: {error}.") from error
-    if not isinstance(splits, dict) or split not in splits:
-        known = ", ".join(map(str, splits)) if isinstance(splits, dict) else "none"
+    if not isinstance(tables, dict) or split not in tables:
+        known = ", ".join(map(str, tables)) if isinstance(tables, dict) else "none"
         raise UserError(f"{path}: got split {split!r}, expected one that the file has: {known}.")
-    table = splits[split]
+    return tables
+
+
+def _members(path: Path, split: str, table: Any) -> list[tuple[str, int]]:
     if not isinstance(table, dict) or table.keys() != {"groups", "frames", "members"}:
         raise UserError(f"{path}: split {split!r} must have `groups`, `frames` and `members`; data_splits/ shows how.")
     if not isinstance(table["members"], dict):
@@ -52,14 +107,29 @@ def load_split(file: str | Path, split: str) -> list[tuple[str, int]]:
         for group, terms in table["members"].items()
         for number in sorted(_expand(str(terms), f"{path}: {split}: {group}"))
     ]
+    _check_totals(path, split, table, (len(table["members"]), len(frames)))
+    return frames
+
+
+def _counts(path: Path, split: str, table: Any) -> dict[str, int]:
+    if not isinstance(table, dict) or table.keys() | {"counts"} != {"groups", "frames", "counts"}:
+        raise UserError(f"{path}: split {split!r} must have `groups`, `frames` and perhaps `counts` or `members`.")
+    counts = table.get("counts")
+    if counts is None:
+        return {}
+    if not isinstance(counts, dict) or not all(isinstance(count, int) for count in counts.values()):
+        raise UserError(f"{path}: {split}: got counts {counts!r}, expected `group: number of frames` pairs.")
+    _check_totals(path, split, table, (len(counts), sum(counts.values())))
+    return {str(group): count for group, count in counts.items()}
+
+
+def _check_totals(path: Path, split: str, table: dict[str, Any], found: tuple[int, int]) -> None:
     stated = (table["groups"], table["frames"])
-    found = (len(table["members"]), len(frames))
     if found != stated:
         raise UserError(
             f"{path}: split {split!r}: expected {stated[0]} groups with {stated[1]} frames, as the file states, "
             f"found {found[0]} groups with {found[1]} frames. Restore the file, or correct its numbers if it is yours."
         )
-    return frames
 
 
 def _expand(terms: str, where: str) -> list[int]:

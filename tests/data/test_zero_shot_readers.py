@@ -1,0 +1,195 @@
+"""What is special to the readers of VOID, C3VD and the zero-shot data sets."""
+
+import numpy as np
+import pytest
+import trees
+from readers import opened
+from scipy.io import savemat
+
+from tr2m.data.c3vd import black_corners
+from tr2m.data.hypersim_files import planar_depth, tone_map
+from tr2m.data.sunrgbd import metres
+from tr2m.errors import UserError
+
+
+def test_void_refuses_a_line_that_is_no_image_and_a_list_of_another_length(tmp_path):
+    trees.void(tmp_path)
+    listed = tmp_path / "void_release/void_1500/train_image.txt"
+    lines = listed.read_text().splitlines()
+    listed.write_text(lines[0])
+    with pytest.raises(UserError, match=r"expected 1 groups with 2 frames, .* found 1 groups with 1 frames"):
+        opened("void", tmp_path)
+    listed.write_text("\n".join([lines[0], "void_1500/data/stairs0/sparse_depth/1.png"]))
+    with pytest.raises(UserError, match=rf"{listed}, line 2: got .*sparse_depth"):
+        opened("void", tmp_path)
+    listed.unlink()
+    with pytest.raises(UserError, match=rf"no file {listed}: expected a list of images"):
+        opened("void", tmp_path)
+
+
+def test_void_trains_on_no_sequence_of_the_test_split(tmp_path):
+    trees.void(tmp_path)
+    listed = tmp_path / "void_release/void_1500/train_image.txt"
+    listed.write_text(
+        listed.read_text().replace("3818", "9999").replace("stairs0/image/1552097950.9", "desktop2/image/9")
+    )
+    with pytest.raises(UserError, match=r"expected 1 groups with 2 frames, .* found 1 groups with 1 frames"):
+        opened("void", tmp_path)
+
+
+def test_c3vd_is_the_same_video_in_both_releases(tmp_path):
+    trees.c3vd(tmp_path)
+    first = opened("c3vd", tmp_path)
+    frames = [first.read_frame(index) for index in (0, 1)]
+    old, new = tmp_path / "cecum_t1_a_under_review", tmp_path / "c0_cecum_t1_v1"
+    for number in (0, 10):
+        for path, renamed in (
+            (old / f"{number}_color.png", new / f"rgb/{number:04d}.png"),
+            (old / f"{number:04d}_depth.tiff", new / f"depth/{number:04d}_depth.tiff"),
+        ):
+            renamed.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(renamed)
+    with pytest.raises(UserError, match=r"got cecum_t1_a as .*under_review and .*c0_cecum_t1_v1, expected one"):
+        opened("c3vd", tmp_path)
+    old.rmdir()
+    second = opened("c3vd", tmp_path)
+    assert second.sample_ids == first.sample_ids
+    for index, frame in enumerate(frames):
+        np.testing.assert_array_equal(second.read_frame(index).image, frame.image)
+        np.testing.assert_array_equal(second.read_frame(index).depth, frame.depth)
+
+
+def test_c3vd_crops_image_and_depth_alike_or_not_at_all(tmp_path):
+    trees.c3vd(tmp_path)
+    whole = opened("c3vd", tmp_path, crop=None, mask_corners=False).read_frame(0)
+    cropped = opened("c3vd", tmp_path).read_frame(0)
+    assert whole.image.shape[:2] == trees.C3VD_SIZE
+    np.testing.assert_array_equal(cropped.image, whole.image[180:900, 200:1150])
+    np.testing.assert_array_equal(cropped.depth, whole.depth[180:900, 200:1150])
+    with pytest.raises(UserError, match="expected at least 1100x1150 to crop from"):
+        opened("c3vd", tmp_path, crop=[180, 1100, 200, 1150]).read_frame(0)
+
+
+def test_c3vd_has_no_depth_in_the_black_corners(tmp_path):
+    trees.c3vd(tmp_path)
+    masked = opened("c3vd", tmp_path, crop=None).read_frame(0)
+    whole = opened("c3vd", tmp_path, crop=None, mask_corners=False).read_frame(0)
+    row, column = np.ogrid[:1080, :1350]
+    # The disc that the tree drew, but for its rim.
+    distance = np.hypot(row - 540, column - 675)
+    assert not masked.depth[distance > 642].any()
+    np.testing.assert_array_equal(masked.depth[distance < 638], whole.depth[distance < 638])
+    dark_spot = masked.depth[400:420, 500:520]
+    assert (dark_spot > 0).all()
+    assert not black_corners(np.full((8, 9, 3), 200, np.uint8)).any()
+
+
+def test_sunrgbd_decodes(tmp_path):
+    # A raw value of 16000 is 2 m rotated, 1.6 m by one shortcut, 16 m by the other; 9.87 m wraps around.
+    raw = np.array([[16000, 0, trees.rotated(np.uint16([9870]))[0]]], np.uint16)
+    assert metres(raw, "bitrotate")[0] == pytest.approx([2.0, 0.0, 9.87])
+    assert metres(raw[:, :2], "div10000")[0] == pytest.approx([1.6, 0.0])
+    assert metres(raw[:, :2], "div1000")[0] == pytest.approx([16.0, 0.0])
+    trees.sunrgbd(tmp_path)
+    assert opened("sunrgbd", tmp_path, depth_decode="div10000").read_frame(0).depth[1, 1] == pytest.approx(1.6)
+
+
+def test_sunrgbd_without_nyu_and_with_a_list_of_another_length(tmp_path):
+    trees.sunrgbd(tmp_path)
+    assert opened("sunrgbd", tmp_path, exclude_nyu=True).sample_ids == list(trees.SUN_FOLDERS)[1:]
+    trees.allsplit(tmp_path, list(trees.SUN_FOLDERS)[:2])
+    with pytest.raises(
+        UserError, match=r"found 2 groups with 2 frames; the first that differ: xtion/sun3ddata \(0 of 1\)"
+    ):
+        opened("sunrgbd", tmp_path)
+    path = tmp_path / "SUNRGBDtoolbox/traintestSUNRGBD/allsplit.mat"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(UserError, match=rf"{path}: got: .*; expected allsplit.mat"):
+        opened("sunrgbd", tmp_path)
+
+
+def test_sunrgbd_frame_folder_with_two_images(tmp_path):
+    trees.sunrgbd(tmp_path)
+    trees.put(tmp_path / "SUNRGBD/kv1/NYUdata/NYU0001/image/other.jpg", trees.plain(trees.SMALL))
+    with pytest.raises(UserError, match=r"NYU0001/image: got 2 .jpg files, expected one"):
+        opened("sunrgbd", tmp_path).read_frame(0)
+
+
+def test_hypersim_distance_becomes_depth():
+    distance = np.ones((768, 1024), np.float16)
+    depth = planar_depth(distance)
+    assert depth[[383, 384], [511, 512]] == pytest.approx([1.0, 1.0], abs=1e-6)
+    # By hand: 511.5 columns and 383.5 rows from the centre, 886.81 / sqrt(886.81**2 + 511.5**2 + 383.5**2).
+    assert depth[0, 0] == depth[-1, -1] == pytest.approx(0.811189, abs=1e-6)
+
+
+def test_hypersim_exposure():
+    rng = np.random.default_rng(0)
+    color = rng.exponential(3, (50, 60, 3)).astype(np.float32)
+    entity = np.ones((50, 60), np.int32)
+    entity[:10] = -1
+    color[:10] = 1000
+    brightness = tone_map(color, entity)[10:].astype(float)
+    grey = np.full((50, 60, 3), 7, np.float32)
+    # A grey wall is at its own 90th percentile: 0.8 after gamma.
+    assert (tone_map(grey, entity) == round(0.8 * 255)).all()
+    linear = (brightness / 255) ** 2.2 @ [0.3, 0.59, 0.11]
+    share = (color[10:] @ [0.3, 0.59, 0.11]) < np.percentile(color[10:] @ [0.3, 0.59, 0.11], 50)
+    assert linear[share].max() < 0.8**2.2
+    assert not tone_map(grey * 1e-6, entity).any()
+    assert tone_map(grey, np.full((50, 60), -1)).max() == 255
+
+
+def test_hypersim_preview_and_first_resize(tmp_path):
+    trees.hypersim(tmp_path)
+    frame = opened("hypersim", tmp_path, image="preview", image_size=[48, 80]).read_frame(0)
+    assert frame.image.shape == (48, 80, 3)
+    assert np.abs(frame.image.astype(int) - (200, 100, 40)).max() < 5
+    assert frame.depth.shape == trees.SMALL
+    assert opened("hypersim", tmp_path, image_size=[48, 80]).evaluation_sample(0).depth.shape == trees.SMALL
+
+
+def test_hypersim_list_of_another_length_or_kind(tmp_path):
+    trees.hypersim(tmp_path)
+    listed = tmp_path / "metadata_images_split_scene_v1.csv"
+    text = listed.read_text()
+    listed.write_text(text.replace("ai_003_007,cam_01,3,True", "ai_003_007,cam_01,3,False"))
+    with pytest.raises(UserError, match=r"expected 2 groups with 3 frames, .* differ: ai_003_007 \(0 of 1\)"):
+        opened("hypersim", tmp_path)
+    listed.write_text(text.replace("split_partition_name", "split"))
+    with pytest.raises(UserError, match=rf"{listed}, line 2: expected the authors' list .*split_partition_name"):
+        opened("hypersim", tmp_path)
+
+
+def test_diode_with_and_without_its_mask(tmp_path):
+    trees.diode(tmp_path)
+    masked = opened("diode", tmp_path).read_frame(0).depth
+    whole = opened("diode", tmp_path, use_mask=False).read_frame(0).depth
+    assert (masked[10, 20], whole[10, 20]) == (0, 7)
+    assert (masked != whole).sum() == 1
+
+
+def test_diode_arrays_of_another_kind(tmp_path):
+    trees.diode(tmp_path)
+    dataset = opened("diode", tmp_path)
+    depth = next(tmp_path.rglob("*_00193_*_depth.npy"))
+    np.save(depth, np.array([{"depth": 1}], object), allow_pickle=True)
+    with pytest.raises(UserError, match=rf"{depth}: expected a .npy file of numbers, got: .*allow_pickle"):
+        dataset.read_frame(0)
+    np.save(depth, np.ones((3, 4, 5), np.float32))
+    with pytest.raises(UserError, match="got depth of 3x4x5"):
+        dataset.read_frame(0)
+
+
+def test_ibims_file_without_a_mask(tmp_path):
+    trees.ibims(tmp_path)
+    path = tmp_path / "ibims1_core_mat/corridor_01.mat"
+    savemat(path, {"data": {"rgb": trees.colours(trees.SMALL, 0), "depth": np.ones(trees.SMALL)}})
+    with pytest.raises(UserError, match=rf"{path}: got: .*mask_invalid.*; expected a file of ibims1_core_mat.zip"):
+        opened("ibims", tmp_path).read_frame(0)
+
+
+def test_simcol_image_keeps_the_high_byte_and_drops_alpha(tmp_path):
+    trees.simcol(tmp_path)
+    frame = opened("simcol", tmp_path).read_frame(0)
+    assert (frame.image == (200, 100, 40)).all()

@@ -1,0 +1,58 @@
+"""VOID-1500: indoor sequences of a RealSense camera, with the lists of frames of the release."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from tr2m.data.captions import CaptionSource
+from tr2m.data.decode import read_image_and_depth
+from tr2m.data.depth_dataset import DepthDataset, require_root
+from tr2m.data.listing import read_lines
+from tr2m.data.splits import select_split
+from tr2m.errors import UserError
+from tr2m.types import Frame
+
+UNITS_PER_METRE = 256.0
+_LINE = re.compile(r"(?:.*/)?data/([^/]+)/image/([^/]+)\.png")
+
+
+class VOID(DepthDataset):
+    """Frames of 480x640 named by timestamps, depth as uint16 PNG, 256 units a metre, 0 where the sensor gave nothing.
+
+    `validity_map` is not read: it marks the sparse points of depth completion, not the dense ground truth.
+    Args: those of DepthDataset, and `split_file`, which states the counts of the release's lists.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        split: str,
+        root: str | Path,
+        split_file: str | Path,
+        captions: CaptionSource,
+        input_size: Sequence[int],
+        depth_range: Sequence[float],
+    ) -> None:
+        self.release = require_root(root, "VOID") / "void_release"
+        listed = listed_frames(self.release / f"void_1500/{split}_image.txt")
+        frames = select_split(split_file, split, listed)
+        sample_ids = [f"void_1500/data/{sequence}/image/{timestamp}" for sequence, timestamp in frames]
+        super().__init__(name, split, sample_ids, captions, input_size, depth_range)
+
+    def read_frame(self, index: int) -> Frame:
+        image_path = self.release / f"{self.sample_ids[index]}.png"
+        depth_path = image_path.parent.with_name("ground_truth") / image_path.name
+        return read_image_and_depth(image_path, depth_path, UNITS_PER_METRE)
+
+
+def listed_frames(path: Path) -> list[tuple[str, str]]:
+    """(sequence, timestamp) of every line of a list of images. Raises UserError for a line that is no such image."""
+    frames = []
+    for number, line in enumerate(read_lines(path, "a list of images of VOID-1500"), start=1):
+        match = _LINE.fullmatch(line.strip())
+        if match is None:
+            raise UserError(f"{path}, line {number}: got {line!r}, expected .../data/<sequence>/image/<timestamp>.png")
+        frames.append((match[1], match[2]))
+    return frames
