@@ -25,17 +25,14 @@ TINY_ENCODERS = {
     "text_encoder": "model/text_encoder=clip_tiny",
     "relative_depth": "model/relative_depth=depth_anything_tiny",
 }
-# Data sets whose readers are not there yet: their experiments compose without them.
-WAITING = {"da_single_c3vd": "data=nyuv2"}
 
 
 def tiny_model(experiment: str) -> list[str]:
     """Overrides that put tiny random networks into an experiment."""
-    waiting = [WAITING[experiment]] if experiment in WAITING else []
-    model = tiny.config(f"experiment={experiment}", *waiting)["model"]
+    model = tiny.config(f"experiment={experiment}")["model"]
     if model["_target_"].endswith("DepthAnythingMetric"):
-        return [*waiting, *tiny.DEPTH_ANYTHING]
-    return [*waiting, *(override for part, override in TINY_ENCODERS.items() if part in model)]
+        return list(tiny.DEPTH_ANYTHING)
+    return [override for part, override in TINY_ENCODERS.items() if part in model]
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

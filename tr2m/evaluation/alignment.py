@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
 from scipy.optimize import least_squares
 from torch import Tensor
@@ -78,25 +80,6 @@ class MedianScale:
 
 
 @dataclass(frozen=True)
-class LinearFit:
-    """depth = 1 / (s * inverse + t), least squares in inverse depth over the scored pixels of each image."""
-
-    name: str = "linear_fit"
-    description: str = "linear fit of each image in inverse depth (uses ground truth)"
-
-    def __call__(
-        self,
-        prediction: Float[Tensor, "H W"],
-        kind: Kind,
-        depth: Float[Tensor, "H W"],
-        scored: Bool[Tensor, "H W"],
-    ) -> Float[Tensor, "H W"]:
-        inverse = inverse_depth(prediction, kind)
-        scale, shift = fit_scale_shift(inverse[None], 1 / depth.where(scored, 1.0)[None], scored[None])
-        return invert(scale * inverse + shift)
-
-
-@dataclass(frozen=True)
 class DepthLinearFit:
     """depth = s * prediction + t, least squares in depth: the literal Eq. 5, which inverse depth cannot satisfy."""
 
@@ -114,12 +97,12 @@ class DepthLinearFit:
         return scale * prediction + shift
 
 
-@dataclass(frozen=True)
-class LevenbergMarquardtFit:
-    """depth = 1 / (exp(a) * inverse + exp(b)), least squares in depth: both factors positive, as RSA's are (VGLD)."""
+class InverseDepthFit(ABC):
+    """depth = 1 / (scale * inverse + shift), as in Eq. 3; subclasses find the two numbers."""
 
-    name: str = "lm_fit"
-    description: str = "Levenberg-Marquardt fit of each image in depth (uses ground truth)"
+    @abstractmethod
+    def fit(self, inverse: Float[Tensor, " P"], depth: Float[Tensor, " P"]) -> tuple[float, float]:
+        """Scale and shift from the scored pixels of one image."""
 
     def __call__(
         self,
@@ -128,8 +111,33 @@ class LevenbergMarquardtFit:
         depth: Float[Tensor, "H W"],
         scored: Bool[Tensor, "H W"],
     ) -> Float[Tensor, "H W"]:
-        inverse = inverse_depth(prediction, kind).clamp(min=MIN_RELATIVE_DEPTH)
-        x, target = (values[scored].double().cpu().numpy() for values in (inverse, depth))
+        inverse = inverse_depth(prediction, kind)
+        scale, shift = self.fit(inverse[scored], depth[scored])
+        return invert(scale * inverse + shift)
+
+
+@dataclass(frozen=True)
+class LinearFit(InverseDepthFit):
+    """Least squares in inverse depth."""
+
+    name: str = "linear_fit"
+    description: str = "linear fit of each image in inverse depth (uses ground truth)"
+
+    def fit(self, inverse: Float[Tensor, " P"], depth: Float[Tensor, " P"]) -> tuple[float, float]:
+        everything = torch.ones_like(inverse, dtype=torch.bool)
+        scale, shift = fit_scale_shift(inverse[None, None], 1 / depth[None, None], everything[None, None])
+        return scale.item(), shift.item()
+
+
+@dataclass(frozen=True)
+class LevenbergMarquardtFit(InverseDepthFit):
+    """Least squares in depth over the logarithms of scale and shift: both positive, as RSA's are (VGLD)."""
+
+    name: str = "lm_fit"
+    description: str = "Levenberg-Marquardt fit of each image in depth (uses ground truth)"
+
+    def fit(self, inverse: Float[Tensor, " P"], depth: Float[Tensor, " P"]) -> tuple[float, float]:
+        x, target = inverse.clamp(min=MIN_RELATIVE_DEPTH).double().cpu().numpy(), depth.double().cpu().numpy()
 
         def predicted(logs: np.ndarray) -> np.ndarray:
             return 1 / (np.exp(logs[0]) * x + np.exp(logs[1]))
@@ -139,47 +147,35 @@ class LevenbergMarquardtFit:
 
         fitted = least_squares(lambda logs: predicted(logs) - target, np.zeros(2), slopes, method="lm", max_nfev=10_000)
         scale, shift = np.exp(fitted.x).tolist()
-        return invert(scale * inverse + shift)
+        return scale, shift
 
 
 @dataclass(frozen=True)
-class RobustFit:
-    """Median and mean absolute deviation of inverse depth matched to those of 1 / depth, for each image (EndoDAC)."""
+class RobustFit(InverseDepthFit):
+    """Median and mean absolute deviation of inverse depth matched to those of 1 / depth (EndoDAC)."""
 
     name: str = "robust_fit"
     description: str = "median and deviation of each image in inverse depth (uses ground truth)"
 
-    def __call__(
-        self,
-        prediction: Float[Tensor, "H W"],
-        kind: Kind,
-        depth: Float[Tensor, "H W"],
-        scored: Bool[Tensor, "H W"],
-    ) -> Float[Tensor, "H W"]:
-        inverse, target = inverse_depth(prediction, kind), 1 / depth[scored]
-        seen = inverse[scored]
-        middle, deviation = seen.median(), (seen - seen.median()).abs().mean()
-        target_deviation = (target - target.median()).abs().mean()
-        return invert((inverse - middle) / deviation.clamp(min=1e-12) * target_deviation + target.median())
+    def fit(self, inverse: Float[Tensor, " P"], depth: Float[Tensor, " P"]) -> tuple[float, float]:
+        (middle, spread), (target_middle, target_spread) = (
+            (values.median().item(), (values - values.median()).abs().mean().item()) for values in (inverse, 1 / depth)
+        )
+        scale = target_spread / max(spread, 1e-12)
+        return scale, target_middle - scale * middle
 
 
 @dataclass(frozen=True)
-class GlobalFit:
-    """depth = 1 / (s * inverse + t) with one s and t for all images (`tr2m.evaluation.baselines.fit_global`)."""
+class GlobalFit(InverseDepthFit):
+    """One scale and shift for all images (`tr2m.evaluation.baselines.fit_global`)."""
 
     scale: float
     shift: float
     name: str = "global"
     description: str = "one scale and shift, fitted on training frames"
 
-    def __call__(
-        self,
-        prediction: Float[Tensor, "H W"],
-        kind: Kind,
-        depth: Float[Tensor, "H W"],
-        scored: Bool[Tensor, "H W"],
-    ) -> Float[Tensor, "H W"]:
-        return invert(self.scale * inverse_depth(prediction, kind) + self.shift)
+    def fit(self, inverse: Float[Tensor, " P"], depth: Float[Tensor, " P"]) -> tuple[float, float]:
+        return self.scale, self.shift
 
 
 def inverse_depth(prediction: Float[Tensor, "*B H W"], kind: Kind) -> Float[Tensor, "*B H W"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -88,10 +89,9 @@ class DepthAnythingMetric(nn.Module):
         depth = self.head(self.neck(maps, *features.grid), *features.grid)
         return DepthOutput(maps[-1][:, 1:], features.grid, depth.clamp(min=NEAREST))
 
-    def forward(
-        self, image: Float[Tensor, "B 3 H W"], captions: Sequence[str], relative_depth: Tensor | None = None
-    ) -> DepthOutput:
-        return self.rescale(self.encode(image, captions, relative_depth))
+    def forward(self, *inputs: Any) -> DepthOutput:
+        """Arguments as of `encode`."""
+        return self.rescale(self.encode(*inputs))
 
     def fingerprints(self) -> dict[str, str]:
         """Nothing is frozen: all weights are in the checkpoint."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -93,13 +94,9 @@ class RSA(nn.Module):
         depth = rescale_depth(features.relative_depth, scale, shift)
         return TR2MOutput(features.text[:, None], (1, 1), depth, scale, shift)
 
-    def forward(
-        self,
-        image: Float[Tensor, "B 3 H W"],
-        captions: Sequence[str],
-        relative_depth: Float[Tensor, "B H W"] | None = None,
-    ) -> TR2MOutput:
-        return self.rescale(self.encode(image, captions, relative_depth))
+    def forward(self, *inputs: Any) -> TR2MOutput:
+        """Arguments as of `encode`."""
+        return self.rescale(self.encode(*inputs))
 
     def fingerprints(self) -> dict[str, str]:
         """SHA-256 of each frozen part."""
