@@ -27,8 +27,8 @@ def build_baseline(settings: dict[str, Any], scored: list[Scored], device: torch
 
 
 def align(scored: list[Scored], settings: dict[str, Any], method: Method, device: torch.device) -> list[Scored]:
-    """`scored` with the alignment that settings["alignment"] names; None is what fits the method's kind."""
-    alignment = build(settings["alignment"]) or DEFAULT_ALIGNMENTS[method.kind]
+    """`scored` with the alignment that settings["alignment"] names; without one what fits the method's kind."""
+    alignment = build(settings.get("alignment")) or DEFAULT_ALIGNMENTS[method.kind]
     if isinstance(alignment, FitGlobally):
         dataset = settings["dataset"]
         if dataset["train_split"] is None:

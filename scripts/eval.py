@@ -23,16 +23,17 @@ def main(config: DictConfig) -> None:
     from tr2m.training.run_log import environment
 
     settings = plain(config)
-    if (settings["ckpt"] is None) == (settings["baseline"] is None):
+    baseline = settings.get("baseline")
+    if (settings["ckpt"] is None) == (baseline is None):
         raise UserError("not given: ckpt=... or baseline=..., one of the two")
     device = pick_device(settings["device"])
     captions = HydraConfig.get().runtime.choices["captions"]
-    if settings["baseline"]:
-        name = settings["baseline"]["name"]
+    if baseline:
+        name = baseline["name"]
         facts = {"method": name, "checkpoint": None, "environment": environment(device)}
         folder = Path(settings["paths"]["outputs"], name, "eval")
         scored = build_scored(settings["dataset"], settings["protocol"], settings["captions"])
-        method = build_baseline(settings["baseline"], scored, device)
+        method = build_baseline(baseline, scored, device)
     else:
         checkpoint = Path(settings["ckpt"])
         state = load_checkpoint(checkpoint)
