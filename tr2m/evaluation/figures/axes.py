@@ -74,7 +74,7 @@ def pyplot() -> Any:
 
 def save(figure: Any, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=90)
     pyplot().close(figure)
 
 

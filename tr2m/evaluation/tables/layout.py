@@ -138,4 +138,6 @@ def in_world(layout: Layout, world: World) -> Layout:
         label = row.label.replace("Depth Anything", "relative depth")
         rows.append(Row(label, (), dict.fromkeys(world.columns, source)))
     title = f"{layout.title}, in miniature on the synthetic world"
-    return replace(layout, title=title, columns=columns_of(world.columns), rows=tuple(rows), notes=(), rank=False)
+    unseen = [dataset for dataset in world.columns if dataset not in world.trained]
+    note = f"Mean ± standard deviation over seeds {', '.join(map(str, world.seeds))}; zero-shot: {', '.join(unseen)}."
+    return replace(layout, title=title, columns=columns_of(world.columns), rows=tuple(rows), notes=(note,), rank=False)

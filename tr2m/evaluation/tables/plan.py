@@ -15,9 +15,10 @@ class Step:
     """One command.
 
     Args:
-        arguments: after "python"; None where somebody's predictions are needed first.
+        arguments: what follows "python".
         hours: expected on the world's device.
-        needs: what this step cannot start without: the checkpoint of another, or predictions.
+        makes: a file that is there afterwards.
+        needs: the checkpoint that it starts from, or a string: predictions that somebody else has to make.
     """
 
     arguments: tuple[str, ...]

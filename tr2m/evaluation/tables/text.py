@@ -90,9 +90,8 @@ def measured(filled: Filled) -> list[dict[Column, str]]:
                 row[column] = f"{statistics.mean(values):.3f}{spread}"
     if layout.rank:
         columns = [[number_in(row.get(column)) for row in rows] for column in layout.columns]
-        for row, rank in zip(
-            rows, mean_ranks(columns, [larger_is_better(c.metric) for c in layout.columns]), strict=True
-        ):
+        ranks = mean_ranks(columns, [larger_is_better(column.metric) for column in layout.columns])
+        for row, rank in zip(rows, ranks, strict=True):
             if rank is not None:
                 row[RANK] = f"{rank:.1f}"
     return rows
@@ -138,20 +137,14 @@ def origin(results: Sequence[Result]) -> str:
 
 def markdown(table: TableText) -> str:
     styles: dict[Mark, str] = {"": "{}", "best": "**{}**", "second": "<u>{}</u>"}
-    lines = [
-        f"**{table.title}**",
-        "",
-        row_of(table.header, "|"),
-        row_of(["---", *["---:"] * (len(table.header) - 1)], "|"),
-    ]
-    lines += [
-        row_of([styles[cell.mark].format(cell.text.replace("|", r"\|")) for cell in row], "|") for row in table.rows
-    ]
-    return "\n".join([*lines, "", *[f"- {note}" for note in table.notes], ""])
 
+    def line(texts: Sequence[str]) -> str:
+        return f"| {' | '.join(texts)} |"
 
-def row_of(texts: Sequence[str], bar: str) -> str:
-    return f"{bar} {f' {bar} '.join(texts)} {bar}"
+    rule = line(["---", *["---:"] * (len(table.header) - 1)])
+    body = [line([styles[cell.mark].format(cell.text.replace("|", r"\|")) for cell in row]) for row in table.rows]
+    notes = [f"- {note}" for note in table.notes]
+    return "\n".join([f"**{table.title}**", "", line(table.header), rule, *body, "", *notes, ""])
 
 
 def latex(table: TableText) -> str:
@@ -162,12 +155,8 @@ def latex(table: TableText) -> str:
 
     body = [line([styles[cell.mark].format(escape(cell.text)) for cell in row]) for row in table.rows]
     notes = [f"% {note}" for note in table.notes]
-    head = [
-        rf"\begin{{tabular}}{{l{'r' * (len(table.header) - 1)}}}",
-        r"\hline",
-        line([escape(text) for text in table.header]),
-        r"\hline",
-    ]
+    begin = rf"\begin{{tabular}}{{l{'r' * (len(table.header) - 1)}}}"
+    head = [begin, r"\hline", line([escape(text) for text in table.header]), r"\hline"]
     return "\n".join([f"% {table.title}", *head, *body, r"\hline", r"\end{tabular}", *notes, ""])
 
 
