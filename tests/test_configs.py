@@ -15,8 +15,6 @@ from tr2m.evaluation.tables.layout import read_layout
 EXPERIMENTS = sorted(path.stem for path in (tiny.CONFIGS / "experiment").glob("*.yaml"))
 DATASETS = sorted(path.stem for path in (tiny.CONFIGS / "dataset").glob("*.yaml"))
 RELATIVE_MODELS = sorted(path.stem for path in (tiny.CONFIGS / "model/relative_depth").glob("*.yaml"))
-
-
 BASELINES = sorted(path.stem for path in (tiny.CONFIGS / "baseline").glob("*.yaml"))
 TABLES = sorted((tiny.CONFIGS / "tables").glob("*.yaml"))
 # A model group gives way to its tiny sibling; what an experiment does to heads, fusion and losses stays.
@@ -94,6 +92,13 @@ def test_tables_name_experiments_and_baselines_that_exist(path: Path):
         for source in row.sources.values():
             known = {"experiment": EXPERIMENTS, "baseline": BASELINES, "saved": [source.method]}
             assert source.method in known[source.kind], row
+
+
+@pytest.mark.parametrize("number", [4, 5, 9, 11, 12])
+def test_ablations_quote_the_number_of_their_row(number: int):
+    for row in read_layout(tiny.CONFIGS / "tables" / f"table{number}.yaml").rows:
+        text = (tiny.CONFIGS / "experiment" / f"{row.sources['nyuv2'].method}.yaml").read_text()
+        assert f"The paper reports (its numbers) AbsRel {row.paper[0]} on NYUv2" in text, row.label
 
 
 def test_folders_stand_in_one_file():
