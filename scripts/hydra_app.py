@@ -90,6 +90,8 @@ def check_group(override: Override) -> None:
     group = override.key_or_group
     names = [path.stem for path in (CONFIGS / group).glob("*.yaml")]
     chosen = override.value()
+    if chosen is None:
+        raise UserError(f"{override.input_line}: leave it out, or give one of {', '.join(sorted(names))}")
     if isinstance(chosen, str) and chosen not in names:
         raise UserError(f"{group}={chosen}: there is no configs/{group}/{chosen}.yaml{hint(chosen, names)}")
 
@@ -128,3 +130,13 @@ def hint(word: str, choices: list[str]) -> str:
     if close:
         return f"; did you mean {' or '.join(dict.fromkeys(close))}?"
     return f"; there are {', '.join(sorted(choices))}" if len(choices) <= 40 else ""
+
+
+def settings_of(config_name: str, arguments: list[str]) -> dict[str, Any]:
+    """configs/<config_name>.yaml with the overrides of a command line, checked, as plain containers."""
+    check_overrides(config_name, arguments)
+    try:
+        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+            return OmegaConf.to_container(compose(config_name, arguments), resolve=True)
+    except OmegaConfBaseException as error:
+        raise UserError(str(error)) from error

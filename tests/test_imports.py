@@ -23,9 +23,18 @@ BELOW["evaluation"] = {"types", "ops", "errors", "models", "losses", "data", "di
 BELOW["training"] = BELOW["evaluation"] | {"evaluation", "build"}
 BELOW["inference"] = BELOW["evaluation"] | {"evaluation"}
 BELOW["benchmark"] = BELOW["training"] | {"training"}
+BELOW["captioning"] = {"types", "ops", "errors", "models", "data"}
+BELOW["preparation"] = BELOW["captioning"] | {"evaluation", "build"}
 BELOW["load"] = BELOW["training"] | {"training"}
 ENCODER_LIBRARIES = {"timm", "open_clip", "transformers"}
-ENCODERS = {"image_encoder.py", "text_encoder.py", "relative_depth.py"}
+ENCODERS = {
+    "image_encoder.py",
+    "text_encoder.py",
+    "relative_depth.py",
+    "depth_anything_metric.py",
+    "llava.py",
+    "panoptic.py",
+}
 
 
 def imported(path: Path) -> set[str]:

@@ -28,7 +28,7 @@ TOY = {
     "train": [f"what.sizes=[{SIZE}]", "what.batch_sizes=[1,2]", "what.captions=new", "what.matrix_side=64"],
     "baseline": [f"what.sizes=[{SIZE}]", "what.batch_size=2"],
     "eval": [f"what.size={SIZE}", "what.counts=[1,2]", "what.workers=0"],
-    "predict": [f"what.size={SIZE}", "~what.peers"],
+    "predict": [f"what.size={SIZE}", "~peers"],
     "schedule": ["what.batch_size=2"],
 }
 COLUMNS = {
@@ -39,17 +39,11 @@ COLUMNS = {
     "predict": {"latency (s)", "encoders (s)", "heads (s)", "memory beyond the weights (MiB)"},
     "schedule": {"step (s)", "device (h)", "bottleneck"},
 }
-PEER = {
-    "architecture": {
-        "model_type": "depth_anything",
-        **tiny.config("model=tiny")["model"]["relative_depth"]["architecture"],
-    },
-    "resize": {"_target_": "tr2m.models.resize_rule.LowerBound", "bound": 28, "multiple_of": 14},
-}
 
 
-def run(what: str, *overrides: str, **changes: object) -> Result:
-    settings = tiny.config(f"what={what}", "model=tiny", *tiny.SMALL, *TOY[what], *overrides, name="benchmark")
+def run(what: str, **changes: object) -> Result:
+    settings = tiny.config(f"what={what}", "model=tiny", *tiny.SMALL, *TOY[what], name="benchmark")
+    settings["peers"] = {"toy": {"method": {"model": settings["model"]["relative_depth"]}}}
     quick = {key: 2 for key in ("steps", "repeats") if key in settings["what"]} | changes
     return build({**settings["what"], **({"warmup": 0} if "warmup" in settings["what"] else {}), **quick}).run(
         settings, CPU
@@ -70,7 +64,7 @@ def test_a_benchmark_fills_its_table(what: str, tmp_path: Path):
 
 
 def test_predict_compares_with_its_peers():
-    result = run("predict", peers={"toy": PEER})
+    result = run("predict")
     ours, peer = result.rows
     assert set(ours) == set(peer) >= COLUMNS["predict"]
     assert ours["encoders (s)"] + ours["heads (s)"] == pytest.approx(ours["latency (s)"], rel=0.9)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,21 +17,19 @@ from tr2m.benchmark.result import Result
 from tr2m.benchmark.timing import MIB, PeakMemory, repeat, summary
 from tr2m.build import build
 from tr2m.models.precision import mixed_precision
-from tr2m.models.relative_depth import RelativeDepthModel
 
 
 @dataclass(frozen=True)
 class PredictBenchmark:
-    """Batches of one, all networks with random weights and in the same precision.
+    """Batches of one, all networks with random weights and in the same precision. The peers are those of
+    configs/baseline that the config names.
 
     Args:
         size: (height, width) that TR2M sees; the peers resize it by their own rules.
-        peers: for each name `architecture` and `resize` of a depth network of transformers.
         repeats, warmup: of each network; the warm-up's do not count.
     """
 
     size: Sequence[int]
-    peers: Mapping[str, Mapping[str, Any]]
     repeats: int
     warmup: int
 
@@ -39,9 +37,9 @@ class PredictBenchmark:
     def run(self, settings: dict[str, Any], device: torch.device) -> Result:
         image = random_batch(self.size, 1, device).image
         rows = [self.ours(settings, image, device)]
-        for name, peer in tqdm(self.peers.items(), desc="predict"):
+        for name, peer in tqdm(settings["peers"].items(), desc="predict"):
             free_memory()
-            network = RelativeDepthModel("", **peer, mean=[0.5] * 3, std=[0.5] * 3, pretrained=False, seed=0).to(device)
+            network = build(peer["method"]["model"]).to(device)
 
             def estimate(network: nn.Module = network) -> Tensor:
                 with mixed_precision(device):
