@@ -22,9 +22,11 @@ BELOW = {
 BELOW["evaluation"] = {"types", "ops", "errors", "models", "losses", "data", "distributed"}
 BELOW["training"] = BELOW["evaluation"] | {"evaluation", "build"}
 BELOW["inference"] = BELOW["evaluation"] | {"evaluation"}
+BELOW["captioning"] = {"types", "ops", "errors", "models", "data"}
+BELOW["preparation"] = BELOW["captioning"] | {"evaluation", "build"}
 BELOW["load"] = BELOW["training"] | {"training"}
 ENCODER_LIBRARIES = {"timm", "open_clip", "transformers"}
-ENCODERS = {"image_encoder.py", "text_encoder.py", "relative_depth.py"}
+ENCODERS = {"image_encoder.py", "text_encoder.py", "relative_depth.py", "llava.py", "panoptic.py"}
 
 
 def imported(path: Path) -> set[str]:

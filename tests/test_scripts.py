@@ -169,6 +169,8 @@ def test_predict_says_what_is_wrong(trained: Path, photo: Path, tmp_path: Path, 
         ("eval.py", ["dataset=nyuv2"], "ckpt=..."),
         ("eval.py", ["ckpt=none.pt", "dataset=nyu"], "did you mean nyuv2?"),
         ("eval.py", ["ckpt=none.pt"], "dataset"),
+        ("data.py", ["chek", "dataset=nyuv2"], "expected one of prepare, check, show, captions"),
+        ("data.py", ["check", "dataset=nyu"], "did you mean nyuv2?"),
     ],
 )
 def test_mistakes_on_the_command_line(script: str, arguments: list[str], expected: str):
