@@ -7,6 +7,7 @@ from small_run import differences, everything, make_trainer, record_samples
 from world import Flat
 
 from tr2m.errors import UserError
+from tr2m.training.stop_signals import StopSignals
 
 
 @pytest.mark.parametrize(("split", "workers"), [(2, 0), (4, 2), (6, 0), (8, 0)])
@@ -42,6 +43,15 @@ def test_validation_that_a_kill_cut_off_is_made_up_for(tmp_path: Path):
     resumed.resume(tmp_path / "checkpoints/last.pt")
     assert len(resumed.fit()) == 2
     assert (tmp_path / "checkpoints/best.pt").exists()
+
+
+def test_a_kill_right_after_the_last_step_was_saved_costs_no_validation(tmp_path: Path):
+    trainer = make_trainer(tmp_path, epochs=1, save_every=1)
+    with StopSignals() as signals:
+        trainer.train_epoch(signals)  # and nothing of what `fit` does after it
+    resumed = make_trainer(tmp_path, epochs=1)
+    resumed.resume(tmp_path / "checkpoints/last.pt")
+    assert len(resumed.fit()) == 2
 
 
 @pytest.mark.parametrize("accumulate", [2, 3, 5])
