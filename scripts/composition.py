@@ -15,7 +15,7 @@ from tr2m.distributed import on_main
 from tr2m.errors import UserError
 from tr2m.evaluation.evaluator import Scored
 from tr2m.training.resume import locate_run
-from tr2m.training.run_log import RunLog
+from tr2m.training.run_log import RunLog, environment
 from tr2m.training.seeding import seed_everything
 from tr2m.training.trainer import Trainer
 from tr2m.training.validation import ValidationSet
@@ -121,3 +121,14 @@ def build_trainer(settings: dict[str, Any], overrides: list[str]) -> Trainer:
     if checkpoint:
         trainer.resume(checkpoint)
     return trainer
+
+
+def provenance(config: dict[str, Any], checkpoint: Path, device: torch.device) -> dict[str, Any]:
+    """What the result file of a trained model says about it; `config` is the one it was trained with."""
+    return {
+        "method": config["name"],
+        "seed": config["seed"],
+        "checkpoint": str(checkpoint),
+        "captions": "correct",
+        "environment": environment(device),
+    }

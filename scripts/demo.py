@@ -18,7 +18,7 @@ def main() -> None:
     from hydra import compose, initialize_config_dir
 
     from tr2m.evaluation.alignment import LinearFit, MedianScale
-    from tr2m.evaluation.baselines import GivenRelativeDepth, fit_global
+    from tr2m.evaluation.baselines import DepthNetwork, fit_global
     from tr2m.evaluation.evaluator import Scored, evaluate
     from tr2m.evaluation.report import format_by_dataset, format_protocol, save_evaluation
 
@@ -33,7 +33,7 @@ def main() -> None:
 
     device = trainers["TR2M"].device
     train_sets, scored_sets = build_datasets(settings["data"]["datasets"])
-    relative = GivenRelativeDepth()
+    relative = DepthNetwork(trainers["TR2M"].model.relative_depth, "relative_depth")
     trained = [Scored(d, s.protocol) for d in train_sets for s in scored_sets if s.dataset.name == d.name]
     global_fits = [
         fit_global(relative, [t for t in trained if t.dataset.name == s.dataset.name] or trained, device)

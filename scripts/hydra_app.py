@@ -85,6 +85,8 @@ def check_group(override: Override) -> None:
     group = override.key_or_group
     names = [path.stem for path in (CONFIGS / group).glob("*.yaml")]
     chosen = override.value()
+    if chosen is None:
+        raise UserError(f"{override.input_line}: leave it out, or give one of {', '.join(sorted(names))}")
     if isinstance(chosen, str) and chosen not in names:
         raise UserError(f"{group}={chosen}: there is no configs/{group}/{chosen}.yaml{hint(chosen, names)}")
 

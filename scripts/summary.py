@@ -32,16 +32,13 @@ def count_parameters(settings: dict[str, Any]) -> dict[str, int]:
     with torch.device("meta"):
         model = build(model_config)
         contrast = build(settings["contrast"], encoder=model.rescale_encoder)
-    parts = {
-        "text_projection": model.rescale_encoder.text_projection,
-        "fusion": model.rescale_encoder.fusion,
-        "scale_head": model.scale_head,
-        "shift_head": model.shift_head,
-        "projector": contrast.projector,
-    }
-    counts = {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
-    counts["trainable"] = sum(counts.values())
-    return counts | {name: getattr(model, name).num_weights for name in FROZEN}
+    parts = dict(model.named_children())
+    parts = dict(parts.pop("rescale_encoder").named_children()) | parts
+    if hasattr(contrast, "projector"):
+        parts["projector"] = contrast.projector
+    frozen = {name: part.num_weights for name, part in parts.items() if hasattr(part, "num_weights")}
+    trained = {n: sum(p.numel() for p in part.parameters()) for n, part in parts.items() if n not in frozen}
+    return trained | {"trainable": sum(trained.values())} | frozen
 
 
 def without_weights(node: Any) -> Any:

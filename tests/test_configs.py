@@ -5,33 +5,43 @@ from pathlib import Path
 
 import pytest
 import tiny
+import torch
 import yaml
 
 from tr2m.build import build
 from tr2m.evaluation.protocol import Protocol
+from tr2m.evaluation.tables.layout import read_layout
 
 EXPERIMENTS = sorted(path.stem for path in (tiny.CONFIGS / "experiment").glob("*.yaml"))
 DATASETS = sorted(path.stem for path in (tiny.CONFIGS / "dataset").glob("*.yaml"))
 RELATIVE_MODELS = sorted(path.stem for path in (tiny.CONFIGS / "model/relative_depth").glob("*.yaml"))
+BASELINES = sorted(path.stem for path in (tiny.CONFIGS / "baseline").glob("*.yaml"))
+TABLES = sorted((tiny.CONFIGS / "tables").glob("*.yaml"))
+# A model group gives way to its tiny sibling; what an experiment does to heads, fusion and losses stays.
+TINY_ENCODERS = {
+    "image_encoder": "model/image_encoder=dinov2_tiny",
+    "text_encoder": "model/text_encoder=clip_tiny",
+    "relative_depth": "model/relative_depth=depth_anything_tiny",
+}
+
+
+def tiny_model(experiment: str) -> list[str]:
+    """Overrides that put tiny random networks into an experiment."""
+    model = tiny.config(f"experiment={experiment}")["model"]
+    if model["_target_"].endswith("DepthAnythingMetric"):
+        return list(tiny.DEPTH_ANYTHING)
+    return [override for part, override in TINY_ENCODERS.items() if part in model]
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_experiments_compose_and_build(experiment: str):
-    # The experiment's own model group gives way to the tiny encoders; what it does to heads, fusion and losses stays.
-    tiny_encoders = [
-        f"{group}={name}"
-        for group, name in (
-            ("model/image_encoder", "dinov2_tiny"),
-            ("model/text_encoder", "clip_tiny"),
-            ("model/relative_depth", "depth_anything_tiny"),
-        )
-    ]
+    tiny_encoders = tiny_model(experiment)
     settings = tiny.config(f"experiment={experiment}", *tiny_encoders)
     model = build(settings["model"])
     contrast = build(settings["contrast"], encoder=model.rescale_encoder)
     build(settings["objective"])
     build(settings["optim"]["schedule"])
-    build(settings["optim"]["optimizer"], params=[*model.parameters(), *contrast.projector.parameters()])
+    build(settings["optim"]["optimizer"], params=[*model.parameters(), *contrast.parameters()])
     assert settings["name"] == experiment
     for dataset in settings["data"]["datasets"].values():
         for name, protocol in dataset["protocols"].items():
@@ -57,6 +67,38 @@ def test_data_sets_compose_with_a_protocol_of_the_training_range(dataset: str):
     factor = {"m": 1, "mm": 1000}[protocol.unit]
     assert (protocol.min_depth, protocol.max_depth) == (pytest.approx(low * factor), pytest.approx(high * factor))
     assert all(side % 14 == 0 for side in settings["reader"]["input_size"])
+
+
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_baselines_compose_and_say_what_they_predict(baseline: str):
+    needed = {"folder": ["baseline.method.root=x"], "rsa_published": ["baseline.method.model.checkpoint=x"]}
+    settings = tiny.config(f"baseline={baseline}", "dataset=nyuv2", *needed.get(baseline, []), name="eval")["baseline"]
+    assert settings["name"] == baseline
+    assert settings["method"].get("kind", "metric_depth") in ("metric_depth", "relative_depth")
+
+
+@pytest.mark.parametrize(
+    ("baseline", "millions"), [("zoedepth", 345), ("depth_anything_v2_indoor", 24.8), ("depth_pro", 952)]
+)
+def test_published_networks_have_their_published_size(baseline: str, millions: float):
+    model = tiny.config(f"baseline={baseline}", "dataset=nyuv2", name="eval")["baseline"]["method"]["model"]
+    with torch.device("meta"):
+        assert build({**model, "pretrained": False}).num_weights / 1e6 == pytest.approx(millions, rel=0.01)
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
+def test_tables_name_experiments_and_baselines_that_exist(path: Path):
+    for row in read_layout(path).rows:
+        for source in row.sources.values():
+            known = {"experiment": EXPERIMENTS, "baseline": BASELINES, "saved": [source.method]}
+            assert source.method in known[source.kind], row
+
+
+@pytest.mark.parametrize("number", [4, 5, 9, 11, 12])
+def test_ablations_quote_the_number_of_their_row(number: int):
+    for row in read_layout(tiny.CONFIGS / "tables" / f"table{number}.yaml").rows:
+        text = (tiny.CONFIGS / "experiment" / f"{row.sources['nyuv2'].method}.yaml").read_text()
+        assert f"The paper reports (its numbers) AbsRel {row.paper[0]} on NYUv2" in text, row.label
 
 
 def test_folders_stand_in_one_file():

@@ -26,7 +26,14 @@ BELOW["captioning"] = {"types", "ops", "errors", "models", "data"}
 BELOW["preparation"] = BELOW["captioning"] | {"evaluation", "build"}
 BELOW["load"] = BELOW["training"] | {"training"}
 ENCODER_LIBRARIES = {"timm", "open_clip", "transformers"}
-ENCODERS = {"image_encoder.py", "text_encoder.py", "relative_depth.py", "llava.py", "panoptic.py"}
+ENCODERS = {
+    "image_encoder.py",
+    "text_encoder.py",
+    "relative_depth.py",
+    "depth_anything_metric.py",
+    "llava.py",
+    "panoptic.py",
+}
 
 
 def imported(path: Path) -> set[str]:

@@ -12,8 +12,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import tables
 import torch
 from tiny import ROOT
+
+from tr2m.errors import UserError
+from tr2m.evaluation.tables.plan import Step
 
 QUICK = (
     "data.datasets.room.reader.count={train: 8, test: 3}",
@@ -53,7 +57,16 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_leaves_what_it_promises(trained: Path):
-    names = {"config.yaml", "overrides.txt", "env.json", "metrics.jsonl", "tensorboard", "checkpoints", "panels"}
+    names = {
+        "config.yaml",
+        "overrides.txt",
+        "env.json",
+        "metrics.jsonl",
+        "tensorboard",
+        "checkpoints",
+        "panels",
+        "eval",
+    }
     assert names <= {path.name for path in trained.iterdir()}
     assert {"last.pt", "best.pt"} < {path.name for path in (trained / "checkpoints").iterdir()}
     assert "experiment=demo" in (trained / "overrides.txt").read_text()
@@ -171,10 +184,39 @@ def test_predict_says_what_is_wrong(trained: Path, photo: Path, tmp_path: Path, 
         ("eval.py", ["ckpt=none.pt"], "dataset"),
         ("data.py", ["chek", "dataset=nyuv2"], "expected one of prepare, check, show, captions"),
         ("data.py", ["check", "dataset=nyu"], "did you mean nyuv2?"),
+        ("eval.py", ["ckpt=none.pt", "baseline=stored", "dataset=synthetic_hall"], "one of the two"),
+        ("eval.py", ["baseline=stored", "alignment=global", "dataset=synthetic_hall"], "this data set has none"),
+        ("tables.py", ["table=13"], "the paper world has 1, 2"),
+        ("tables.py", ["data.world=mars"], "expected one of paper, synthetic"),
+        ("figures.py", ["ckpt=none.pt", "figure=6"], "expected one of 3, 4, 5, 7"),
     ],
 )
 def test_mistakes_on_the_command_line(script: str, arguments: list[str], expected: str):
     assert expected in fails(script, *arguments)
+
+
+def test_a_baseline_leaves_the_same_kind_of_result_file(trained: Path):
+    arguments = ["baseline=stored", "dataset=synthetic_room", "dataset.reader.count={train: 4, test: 3}", "workers=0"]
+    outputs = str(trained.parent.parent)
+    result = run("eval.py", *arguments, "alignment=global", TR2M_OUTPUTS=outputs)
+    assert result.returncode == 0, result.stderr
+    baseline = json.loads((Path(outputs) / "stored/eval/synthetic_room_global.json").read_text())
+    model = json.loads((trained / "eval/synthetic_street.json").read_text())
+    assert baseline.keys() | {"seed"} == model.keys()
+    assert (baseline["method"], baseline["protocol"]["alignment"]) == ("stored", "global")
+    assert (model["method"], model["seed"], model["protocol"]["alignment"]) == ("demo", 0, "none")
+
+
+def test_planned_commands_run_in_order_and_stop_at_a_mistake(tmp_path: Path):
+    def step(code: str, needs: Path | None = None) -> Step:
+        return Step(("-c", code), 0.1, tmp_path, needs)
+
+    log = f"open({str(tmp_path / 'log')!r}, 'a').write"
+    tables.run([step(f"{log}('second')", needs=tmp_path), step(f"{log}('first ')")], jobs=2)
+    assert (tmp_path / "log").read_text() == "first second"
+    with pytest.raises(UserError, match=r"(?s)python -c 'raise SystemExit.*no depth today.*goes on"):
+        tables.run([step("raise SystemExit('no depth today')"), step(f"{log}('never')", needs=tmp_path)], jobs=1)
+    assert "never" not in (tmp_path / "log").read_text()
 
 
 def test_missing_data_name_the_folder_the_variable_and_the_page_for_all_sets_at_once(tmp_path: Path):

@@ -31,6 +31,16 @@ SMALL = (
     "contrast.projector.out=12",
     "contrast.projector.pool=1",
 )
+# Depth Anything with a metric head, as small.
+DEPTH_ANYTHING = (
+    "+model.architecture.backbone_config={model_type: dinov2, hidden_size: 32, num_hidden_layers: 4, "
+    "num_attention_heads: 2, image_size: 98, patch_size: 14, out_indices: [1, 2, 3, 4], reshape_hidden_states: false}",
+    "+model.architecture.reassemble_hidden_size=32",
+    "+model.architecture.neck_hidden_sizes=[8, 8, 16, 16]",
+    "+model.architecture.fusion_hidden_size=8",
+    "+model.architecture.head_hidden_size=4",
+    "model.pretrained=false",
+)
 
 
 def config(*overrides: str, name: str = "train") -> dict[str, Any]:

@@ -92,17 +92,24 @@ class FrozenFeatures:
 
 
 @dataclass(frozen=True)
-class TR2MOutput:
-    """What TR2M predicts."""
+class DepthOutput:
+    """What any model that is trained here predicts."""
 
     fused_tokens: Float[Tensor, "B N D"]
+    """The features that the contrast compares."""
     grid: tuple[int, int]
+    metric_depth: Float[Tensor, "B H W"]
+    """Metres."""
+
+
+@dataclass(frozen=True)
+class TR2MOutput(DepthOutput):
+    """What TR2M predicts."""
+
     scale_map: Float[Tensor, "B H W"]
     """Per metre and per unit of relative depth, > 0."""
     shift_map: Float[Tensor, "B H W"]
     """Per metre, >= 0."""
-    metric_depth: Float[Tensor, "B H W"]
-    """Metres."""
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,15 @@ from world import Flat
 from tr2m.data.eval_regions import FullFrame, PixelBox
 from tr2m.errors import UserError
 from tr2m.evaluation.alignment import LinearFit, MedianScale, Unaligned
-from tr2m.evaluation.baselines import GivenRelativeDepth, fit_global
+from tr2m.evaluation.baselines import DepthNetwork, fit_global
 from tr2m.evaluation.evaluator import Evaluation, Scored, evaluate
 from tr2m.evaluation.protocol import Protocol
+from tr2m.models.relative_depth import StoredRelativeDepth
 from tr2m.types import DepthBatch, Frame
 
 PROTOCOL = Protocol("paper", "m", 1e-3, 10.0, FullFrame())
 CPU = torch.device("cpu")
+RELATIVE = DepthNetwork(StoredRelativeDepth(), "relative_depth")
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ def score(method, dataset, protocol=PROTOCOL, workers=0) -> Evaluation:
 
 
 def aligned(alignment, dataset) -> dict:
-    return score(GivenRelativeDepth(), dataset, replace(PROTOCOL, alignment=alignment)).result
+    return score(RELATIVE, dataset, replace(PROTOCOL, alignment=alignment)).result
 
 
 def test_averages_over_images_not_over_pixels_and_counts_what_it_skips():
@@ -79,7 +81,8 @@ def test_linear_fit_recovers_a_perfect_relative_model_and_median_does_not():
     linear, median = aligned(LinearFit(), Ramp(2.0, -0.1)), aligned(MedianScale(), Ramp(2.0, -0.1))
     assert linear["metrics"]["abs_rel"] < 1e-5
     assert median["metrics"]["abs_rel"] > 0.01
-    assert "ground truth" in linear["protocol"]["alignment"]
+    assert linear["protocol"]["alignment"] == "linear_fit"
+    assert "ground truth" in linear["protocol"]["alignment_description"]
 
 
 def test_median_recovers_a_pure_scale():
@@ -98,7 +101,7 @@ def test_alignment_goes_by_the_kind_of_the_prediction():
 
 def test_global_fit_finds_the_one_scale_and_shift_of_all_frames():
     dataset = Ramp(2.0, -0.1)
-    fitted = fit_global(GivenRelativeDepth(), [Scored(dataset, PROTOCOL)], CPU)
+    fitted = fit_global(RELATIVE, [Scored(dataset, PROTOCOL)], CPU)
     assert (fitted.scale, fitted.shift) == (pytest.approx(0.5, rel=1e-4), pytest.approx(0.05, rel=1e-3))
     assert aligned(fitted, dataset)["metrics"]["abs_rel"] == pytest.approx(0, abs=1e-4)
 

@@ -29,7 +29,7 @@ def test_a_published_folder_is_the_same_model_and_holds_no_paths(checkpoint: Pat
         )
     assert torch.equal(expected, got)
     config = json.loads((folder / "config.json").read_text())
-    assert config["config"].keys() == {"model"}
+    assert config["config"].keys() == {"name", "seed", "model"}
     assert load_model(folder).input_sizes == load_model(checkpoint).input_sizes == [(28, 42), (28, 42)]
     with pytest.raises(UserError, match="weights exists"):
         publish(checkpoint, folder)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
+import numpy as np
+import torch
 from jaxtyping import Bool, Float
+from scipy.optimize import least_squares
 from torch import Tensor
 
 from tr2m.errors import UserError
@@ -20,8 +24,10 @@ Kind = Literal["metric_depth", "relative_depth"]
 class Alignment(Protocol):
     """Turns a prediction of either kind into metric depth, given the ground truth and which of its pixels count."""
 
+    name: str
+    """One word for result files and tables."""
     description: str
-    """For result files: how ground truth was used, or "none"."""
+    """For readers: how ground truth was used."""
 
     def __call__(
         self,
@@ -36,6 +42,7 @@ class Alignment(Protocol):
 class Unaligned:
     """Metric depth as it is predicted."""
 
+    name: str = "none"
     description: str = "none"
 
     def __call__(
@@ -57,6 +64,7 @@ UNALIGNED = Unaligned()
 class MedianScale:
     """depth times the ratio of medians over the scored pixels of each image; 1 / relative_depth where it is that."""
 
+    name: str = "median"
     description: str = "median of each image (uses ground truth)"
 
     def __call__(
@@ -72,10 +80,29 @@ class MedianScale:
 
 
 @dataclass(frozen=True)
-class LinearFit:
-    """depth = 1 / (s * inverse + t), least squares in inverse depth over the scored pixels of each image."""
+class DepthLinearFit:
+    """depth = s * prediction + t, least squares in depth: the literal Eq. 5, which inverse depth cannot satisfy."""
 
-    description: str = "linear fit of each image in inverse depth (uses ground truth)"
+    name: str = "depth_fit"
+    description: str = "linear fit of each image in depth (uses ground truth)"
+
+    def __call__(
+        self,
+        prediction: Float[Tensor, "H W"],
+        kind: Kind,
+        depth: Float[Tensor, "H W"],
+        scored: Bool[Tensor, "H W"],
+    ) -> Float[Tensor, "H W"]:
+        scale, shift = fit_scale_shift(prediction[None], depth[None], scored[None])
+        return scale * prediction + shift
+
+
+class InverseDepthFit(ABC):
+    """depth = 1 / (scale * inverse + shift), as in Eq. 3; subclasses find the two numbers."""
+
+    @abstractmethod
+    def fit(self, inverse: Float[Tensor, " P"], depth: Float[Tensor, " P"]) -> tuple[float, float]:
+        """Scale and shift from the scored pixels of one image."""
 
     def __call__(
         self,
@@ -85,26 +112,70 @@ class LinearFit:
         scored: Bool[Tensor, "H W"],
     ) -> Float[Tensor, "H W"]:
         inverse = inverse_depth(prediction, kind)
-        scale, shift = fit_scale_shift(inverse[None], 1 / depth.where(scored, 1.0)[None], scored[None])
+        scale, shift = self.fit(inverse[scored], depth[scored])
         return invert(scale * inverse + shift)
 
 
 @dataclass(frozen=True)
-class GlobalFit:
-    """depth = 1 / (s * inverse + t) with one s and t for all images (`tr2m.evaluation.baselines.fit_global`)."""
+class LinearFit(InverseDepthFit):
+    """Least squares in inverse depth."""
+
+    name: str = "linear_fit"
+    description: str = "linear fit of each image in inverse depth (uses ground truth)"
+
+    def fit(self, inverse: Float[Tensor, " P"], depth: Float[Tensor, " P"]) -> tuple[float, float]:
+        everything = torch.ones_like(inverse, dtype=torch.bool)
+        scale, shift = fit_scale_shift(inverse[None, None], 1 / depth[None, None], everything[None, None])
+        return scale.item(), shift.item()
+
+
+@dataclass(frozen=True)
+class LevenbergMarquardtFit(InverseDepthFit):
+    """Least squares in depth over the logarithms of scale and shift: both positive, as RSA's are (VGLD)."""
+
+    name: str = "lm_fit"
+    description: str = "Levenberg-Marquardt fit of each image in depth (uses ground truth)"
+
+    def fit(self, inverse: Float[Tensor, " P"], depth: Float[Tensor, " P"]) -> tuple[float, float]:
+        x, target = inverse.clamp(min=MIN_RELATIVE_DEPTH).double().cpu().numpy(), depth.double().cpu().numpy()
+
+        def predicted(logs: np.ndarray) -> np.ndarray:
+            return 1 / (np.exp(logs[0]) * x + np.exp(logs[1]))
+
+        def slopes(logs: np.ndarray) -> np.ndarray:
+            return -(predicted(logs) ** 2)[:, None] * np.exp(logs) * np.stack([x, np.ones_like(x)], axis=1)
+
+        fitted = least_squares(lambda logs: predicted(logs) - target, np.zeros(2), slopes, method="lm", max_nfev=10_000)
+        scale, shift = np.exp(fitted.x).tolist()
+        return scale, shift
+
+
+@dataclass(frozen=True)
+class RobustFit(InverseDepthFit):
+    """Median and mean absolute deviation of inverse depth matched to those of 1 / depth (EndoDAC)."""
+
+    name: str = "robust_fit"
+    description: str = "median and deviation of each image in inverse depth (uses ground truth)"
+
+    def fit(self, inverse: Float[Tensor, " P"], depth: Float[Tensor, " P"]) -> tuple[float, float]:
+        (middle, spread), (target_middle, target_spread) = (
+            (values.median().item(), (values - values.median()).abs().mean().item()) for values in (inverse, 1 / depth)
+        )
+        scale = target_spread / max(spread, 1e-12)
+        return scale, target_middle - scale * middle
+
+
+@dataclass(frozen=True)
+class GlobalFit(InverseDepthFit):
+    """One scale and shift for all images (`tr2m.evaluation.baselines.fit_global`)."""
 
     scale: float
     shift: float
+    name: str = "global"
     description: str = "one scale and shift, fitted on training frames"
 
-    def __call__(
-        self,
-        prediction: Float[Tensor, "H W"],
-        kind: Kind,
-        depth: Float[Tensor, "H W"],
-        scored: Bool[Tensor, "H W"],
-    ) -> Float[Tensor, "H W"]:
-        return invert(self.scale * inverse_depth(prediction, kind) + self.shift)
+    def fit(self, inverse: Float[Tensor, " P"], depth: Float[Tensor, " P"]) -> tuple[float, float]:
+        return self.scale, self.shift
 
 
 def inverse_depth(prediction: Float[Tensor, "*B H W"], kind: Kind) -> Float[Tensor, "*B H W"]:
@@ -115,3 +186,7 @@ def inverse_depth(prediction: Float[Tensor, "*B H W"], kind: Kind) -> Float[Tens
 def invert(inverse: Float[Tensor, "*B H W"]) -> Float[Tensor, "*B H W"]:
     """Metres; where the fit is not positive the point is far away, which the protocol's range then cuts."""
     return 1 / inverse.clamp(min=MIN_INVERSE_DEPTH)
+
+
+DEFAULT_ALIGNMENTS: dict[Kind, Alignment] = {"metric_depth": UNALIGNED, "relative_depth": LinearFit()}
+"""What a prediction is scored with where nothing else is asked for."""

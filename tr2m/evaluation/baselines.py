@@ -1,4 +1,4 @@
-"""Relative depth without a network that rescales it: the alignment rows of Tables 1 and 2."""
+"""Methods that are not trained here: networks as they were published, and the alignment rows of Tables 1 and 2."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from tr2m.data.mixing import collate
-from tr2m.errors import UserError
 from tr2m.evaluation.alignment import GlobalFit, Kind, inverse_depth
 from tr2m.evaluation.evaluator import Method, Scored
 from tr2m.evaluation.protocol import resize_to
@@ -19,15 +18,26 @@ from tr2m.types import DepthBatch
 
 
 @dataclass(frozen=True)
-class GivenRelativeDepth:
-    """The relative depth that the data bring along."""
+class DepthNetwork:
+    """A network that sees the image and nothing else.
 
-    kind: Kind = "relative_depth"
+    Args:
+        model: RGB (B, 3, H, W) in [0, 1] -> (B, H, W).
+        kind: what it gives. Relative depth that the data bring along is used in place of the model's.
+    """
+
+    model: nn.Module
+    kind: Kind
 
     def __call__(self, batch: DepthBatch) -> Float[Tensor, "B h w"]:
-        if batch.relative_depth is None:
-            raise UserError(f"{batch.dataset}: this baseline needs relative depth, and the data set brings none")
-        return batch.relative_depth
+        if self.kind == "relative_depth" and batch.relative_depth is not None:
+            return batch.relative_depth
+        return self.model(batch.image)
+
+
+@dataclass(frozen=True)
+class FitGlobally:
+    """Asks for `fit_global`: an alignment that is known only once the training frames have been seen."""
 
 
 @torch.no_grad()

@@ -60,10 +60,18 @@ def format_by_dataset(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str
 def format_protocol(result: Mapping[str, Any]) -> str:
     """One line that says how a result was measured."""
     protocol = result["protocol"]
+    return (
+        f"{format_conditions(result)}, alignment {protocol['alignment_description']}, "
+        f"captions {protocol['caption_source']}"
+    )
+
+
+def format_conditions(result: Mapping[str, Any]) -> str:
+    """The part of it that must be equal before two results may be compared."""
+    protocol = result["protocol"]
     low, high = protocol["range"]
     return (
         f"{result['dataset']}: protocol {protocol['name']!r}, {protocol['split']} split, {result['n_images']} images "
         f"({result['n_skipped']} skipped), {low:g} < depth < {high:g} {result['unit']}, region {protocol['crop']}, "
-        f"alignment {protocol['alignment']}, flip {'on' if protocol['flip_tta'] else 'off'}, "
-        f"captions {protocol['caption_source']}"
+        f"flip {'on' if protocol['flip_tta'] else 'off'}"
     )

@@ -10,7 +10,7 @@ from tr2m.losses.pseudo_depth import PseudoDepthLoss
 from tr2m.losses.silog import SILogLoss, mean_over_images
 from tr2m.losses.smoothness import EdgeAwareSmoothness
 from tr2m.ops.depth_classes import cell_depth, depth_classes, depth_extent
-from tr2m.types import ContrastFeatures, DepthBatch, TR2MOutput
+from tr2m.types import ContrastFeatures, DepthBatch, DepthOutput, TR2MOutput
 
 TERMS = ("silog", "pseudo", "contrast", "smoothness")
 
@@ -34,25 +34,31 @@ class Objective(nn.Module):
 
     def forward(
         self,
-        output: TR2MOutput,
-        contrast: ContrastFeatures,
-        relative_depth: Float[Tensor, "B H W"],
+        output: DepthOutput,
+        contrast: ContrastFeatures | None,
+        relative_depth: Float[Tensor, "B H W"] | None,
         batch: DepthBatch,
     ) -> dict[str, Tensor]:
-        """The four terms, their weighted `total`, and `pseudo_gate`, the share of images whose pseudo depth was
-        used.
+        """The terms, their weighted `total`, and `pseudo_gate`, the share of images whose pseudo depth was used.
+
+        A model without contrast, relative depth or maps does not have its term, which then is 0.
+
+        Raises:
+            ValueError: a term that the model does not have has a weight.
         """
         metric_depth, depth, valid = output.metric_depth, batch.depth, batch.valid
-        pseudo, gate = self.pseudo(metric_depth, relative_depth, depth, valid, batch.depth_range)
-        # A cell of the projected features covers this many pixels a side.
-        cell = batch.image.shape[-2] // output.grid[0] * contrast.stride
-        labels = depth_classes(*cell_depth(depth, valid, cell), *depth_extent(depth, valid), self.contrast.classes)
-        terms = {
-            "silog": mean_over_images(self.silog(metric_depth, depth, valid), valid),
-            "pseudo": pseudo,
-            "contrast": self.contrast(contrast.queries, contrast.keys, labels, contrast.partner),
-            "smoothness": self.smoothness(output.scale_map, batch.image)
-            + self.smoothness(output.shift_map, batch.image),
-        }
+        terms, gate = {"silog": mean_over_images(self.silog(metric_depth, depth, valid), valid)}, depth.new_zeros(())
+        if relative_depth is not None:
+            terms["pseudo"], gate = self.pseudo(metric_depth, relative_depth, depth, valid, batch.depth_range)
+        if contrast is not None:
+            # A cell of the projected features covers this many pixels a side.
+            cell = batch.image.shape[-2] // output.grid[0] * contrast.stride
+            labels = depth_classes(*cell_depth(depth, valid, cell), *depth_extent(depth, valid), self.contrast.classes)
+            terms["contrast"] = self.contrast(contrast.queries, contrast.keys, labels, contrast.partner)
+        if isinstance(output, TR2MOutput):
+            maps = (output.scale_map, output.shift_map)
+            terms["smoothness"] = sum(self.smoothness(values, batch.image) for values in maps)
+        if absent := [name for name in TERMS if name not in terms and self.weights[name]]:
+            raise ValueError(f"this model has no {', '.join(absent)}: set objective.weights.{absent[0]}=0")
         total = sum(self.weights[name] * value for name, value in terms.items())
-        return {**terms, "total": total, "pseudo_gate": gate}
+        return {name: terms.get(name, depth.new_zeros(())) for name in TERMS} | {"total": total, "pseudo_gate": gate}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from tr2m.models.rescale_encoder import RescaleEncoder
-from tr2m.types import ContrastFeatures, FrozenFeatures
+from tr2m.types import ContrastFeatures
 
 
 class Projector(nn.Module):
@@ -42,27 +42,31 @@ class MomentumContrast(nn.Module):
     """A projector for the queries, and a slowly moving copy of encoder and projector for the keys.
 
     Args:
-        encoder: the model's trainable encoder; copied here, never trained through this module.
+        encoder: the model's trainable encoder, from features to tokens; copied here, never trained through this module.
         projector: projects the fused tokens.
         momentum: share of the old copy kept at each update.
     """
 
-    def __init__(self, encoder: RescaleEncoder, projector: Projector, momentum: float) -> None:
+    def __init__(self, encoder: nn.Module, projector: Projector, momentum: float) -> None:
         super().__init__()
         self.projector = projector
         self.momentum = momentum
         self.momentum_encoder = deepcopy(encoder).requires_grad_(False)
         self.momentum_projector = deepcopy(projector).requires_grad_(False)
 
-    def forward(self, fused_tokens: Float[Tensor, "B N D"], features: FrozenFeatures) -> ContrastFeatures:
-        """Queries from the model's fused tokens, keys from the same frozen features through the moving copy."""
+    def forward(self, fused_tokens: Float[Tensor, "B N D"], features: Any) -> ContrastFeatures:
+        """Queries from the model's fused tokens, keys from the same features through the moving copy.
+
+        Args:
+            features: what the encoder takes; its `grid` is the tokens'.
+        """
         queries = self.projector(fused_tokens, features.grid)
         with torch.no_grad():
             keys = self.momentum_projector(self.momentum_encoder(features), features.grid)
         return ContrastFeatures(queries, keys, another_image(len(keys), keys.device), self.projector.stride)
 
     @torch.no_grad()
-    def update(self, encoder: RescaleEncoder) -> None:
+    def update(self, encoder: nn.Module) -> None:
         """copy = momentum * copy + (1 - momentum) * original, after each optimiser step; buffers are copied."""
         for copy, original in ((self.momentum_encoder, encoder), (self.momentum_projector, self.projector)):
             copies, originals = dict(copy.named_parameters()), dict(original.named_parameters())
@@ -72,6 +76,19 @@ class MomentumContrast(nn.Module):
                 torch._foreach_lerp_(list(copies.values()), [originals[name] for name in copies], 1 - self.momentum)
             for name, buffer in copy.named_buffers():
                 buffer.copy_(original.get_buffer(name))
+
+
+class NoContrast(nn.Module):
+    """Stands in the contrast's place for a model that is trained without it. `encoder` is not looked at."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+
+    def forward(self, fused_tokens: Float[Tensor, "B N D"], features: Any) -> None:
+        return None
+
+    def update(self, encoder: nn.Module) -> None:
+        """Nothing moves."""
 
 
 def another_image(batch: int, device: torch.device) -> Int[Tensor, " B"] | None:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForDepthEstimation, PreTrainedConfig
+from transformers.utils import ModelOutput
 
 from tr2m.errors import UserError
 from tr2m.models.frozen import FrozenModule, build_with_seed
@@ -53,8 +54,12 @@ class RelativeDepthModel(FrozenModule):
         size = image.shape[-2:]
         resized = F.interpolate(image, self.resize(*size), mode="bicubic", align_corners=False, antialias=True)
         pixel_values = (resized.clamp(0, 1) - self.mean) / self.std
-        relative_depth = self.network(pixel_values=pixel_values).predicted_depth.float()
-        return F.interpolate(relative_depth[:, None], size, mode="bilinear", align_corners=False)[:, 0]
+        depth = self.read(self.network(pixel_values=pixel_values)).float()
+        return F.interpolate(depth[:, None], size, mode="bilinear", align_corners=False)[:, 0]
+
+    def read(self, output: ModelOutput) -> Float[Tensor, "B h w"]:
+        """The map in what the network says."""
+        return output.predicted_depth
 
 
 class StoredRelativeDepth(nn.Module):

@@ -70,7 +70,7 @@ class TR2M(nn.Module):
         scale_map = self.scale_head(fused_tokens, features.grid, size)
         shift_map = self.shift_head(fused_tokens, features.grid, size)
         metric_depth = rescale_depth(features.relative_depth, scale_map, shift_map)
-        return TR2MOutput(fused_tokens, features.grid, scale_map, shift_map, metric_depth)
+        return TR2MOutput(fused_tokens, features.grid, metric_depth, scale_map, shift_map)
 
     def forward(
         self,

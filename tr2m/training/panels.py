@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from textwrap import fill
 
-import torch
-from jaxtyping import Bool, Float
 from torch import Tensor
 
+from tr2m.evaluation.figures.axes import depth_limits, holes
 from tr2m.evaluation.protocol import UNITS_PER_METRE, Protocol, resize_to
 from tr2m.types import DepthBatch, TR2MOutput
 
@@ -55,17 +54,3 @@ def save_panel(path: Path, batch: DepthBatch, output: TR2MOutput, relative_depth
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=70)
     plt.close(figure)
-
-
-def depth_limits(depth: Float[Tensor, "H W"], scored: Bool[Tensor, "H W"]) -> tuple[float, float]:
-    """2nd and 98th percentile of the scored depth in metres: limits of the colour scale."""
-    if not scored.any():
-        return 0.0, 1.0
-    values = depth[scored][:: max(1, int(scored.sum()) // 100_000)]
-    near, far = torch.quantile(values, torch.tensor([0.02, 0.98])).tolist()
-    return near, far
-
-
-def holes(values: Float[Tensor, "H W"], scored: Bool[Tensor, "H W"]) -> Float[Tensor, "H W"]:
-    """NaN, which is drawn white, wherever nothing is scored."""
-    return values.where(scored, float("nan"))

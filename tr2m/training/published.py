@@ -29,7 +29,7 @@ def publish(checkpoint: Path, folder: Path) -> None:
     save_file({name: weight.contiguous() for name, weight in state["model"].items()}, folder / WEIGHTS)
     content = {
         "format_version": FORMAT_VERSION,
-        "config": {"model": state["config"]["model"]},
+        "config": {name: state["config"].get(name) for name in ("name", "seed", "model")},
         "fingerprints": state["fingerprints"],
         "input_sizes": state["input_sizes"],
         "git_commit": state["git_commit"],

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
@@ -22,8 +22,7 @@ from tr2m.distributed import is_main, on_main, process_count, process_rank
 from tr2m.errors import UserError
 from tr2m.evaluation.evaluator import Evaluation
 from tr2m.losses.objective import TERMS, Objective
-from tr2m.models.momentum import MomentumContrast
-from tr2m.models.tr2m import TR2M
+from tr2m.models.momentum import MomentumContrast, NoContrast
 from tr2m.training.checkpoint import check_fingerprints, check_parts, load_checkpoint, load_weights
 from tr2m.training.checkpoint_folder import CheckpointFolder
 from tr2m.training.gradients import GradientBuffer
@@ -47,6 +46,7 @@ class Trainer:
     """Trains TR2M. `fit` is the run, `train_step` the method.
 
     Args:
+        model: TR2M, or another that has its `encode`, `rescale`, `rescale_encoder` and `fingerprints`.
         epochs, batch_size, clip_norm: as in the config, docs/choices.md says where they come from.
         accumulate: parts of a batch that a process takes one after the other, where it does not fit into memory.
         schedule: learning-rate factor as a function of the step.
@@ -60,8 +60,8 @@ class Trainer:
         unreadable: share of each training set's frames that may be unreadable; more stop the run.
     """
 
-    model: TR2M
-    contrast: MomentumContrast
+    model: nn.Module
+    contrast: MomentumContrast | NoContrast
     objective: Objective
     optimizer: torch.optim.Optimizer
     schedule: Schedule
@@ -174,7 +174,7 @@ class Trainer:
             dataset=batches[0].dataset if batches else "none",
             sample_ids=[sample_id for batch in batches for sample_id in batch.sample_ids],
             terms=terms,
-            ranges=torch.stack(ranges) if ranges else torch.empty(0, 3, 2),
+            ranges=torch.stack(ranges) if ranges else torch.empty(0, 2, 2),
         )
 
     def backward(self, batch: DepthBatch) -> Tensor:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tr2m.evaluation.evaluator import Evaluation, ModelMethod, Scored, evaluate
-from tr2m.models.tr2m import TR2M
 from tr2m.training.carry_on import CarryOn
 from tr2m.training.panels import save_panel
 from tr2m.training.run_log import RunLog
@@ -37,7 +36,7 @@ class Validation:
     workers: int
     panels: int
 
-    def __call__(self, model: TR2M, epoch: int, step: int) -> list[Evaluation]:
+    def __call__(self, model: nn.Module, epoch: int, step: int) -> list[Evaluation]:
         """One evaluation for each set, logged at `step`; pictures are named by `epoch`."""
         model.eval()
         evaluations = []

@@ -15,11 +15,11 @@ from torch import Tensor
 
 from tr2m.distributed import process_rank
 from tr2m.training.carry_on import CarryOn
-from tr2m.types import DepthBatch, TR2MOutput
+from tr2m.types import DepthBatch, DepthOutput
 
 logger = logging.getLogger(__name__)
 
-MAPS = ("depth", "scale_map", "shift_map")
+MAPS = ("depth", "metric_depth", "scale_map", "shift_map")
 
 
 class NonFiniteLossError(ArithmeticError):
@@ -36,13 +36,13 @@ class StepRecord:
     """Of this process."""
     terms: dict[str, Tensor]
     """Means over the whole batch, the same in every process."""
-    ranges: Float[Tensor, "parts 3 2"]
-    """Least and greatest value of MAPS in each part of this process's batch: metres, 1 / metre, 1 / metre."""
+    ranges: Float[Tensor, "parts maps 2"]
+    """Least and greatest value of MAPS in each part of this process's batch, in metres and 1 / metre."""
 
 
-def map_ranges(batch: DepthBatch, output: TR2MOutput) -> Float[Tensor, "3 2"]:
-    """Least and greatest value of depth (0 where there is none), scale map and shift map."""
-    maps = (batch.depth, output.scale_map, output.shift_map)
+def map_ranges(batch: DepthBatch, output: DepthOutput) -> Float[Tensor, "maps 2"]:
+    """Least and greatest value of MAPS, as far as the model has them; depth is 0 where there is none."""
+    maps = [batch.depth, *(getattr(output, name) for name in MAPS[1:] if hasattr(output, name))]
     return torch.stack([torch.stack(values.detach().float().aminmax()) for values in maps])
 
 
@@ -103,7 +103,7 @@ class LogWindow:
 
     def _describe(self, record: StepRecord, terms: dict[str, float]) -> None:
         """nonfinite/step_<n>_process<rank>.json: samples, terms and ranges."""
-        ranges = [dict(zip(MAPS, part, strict=True)) for part in record.ranges.tolist()]
+        ranges = [dict(zip(MAPS, part, strict=False)) for part in record.ranges.tolist()]
         content = {"step": record.step, "dataset": record.dataset, "sample_ids": record.sample_ids}
         path = self.folder / "nonfinite" / f"step_{record.step:08d}_process{process_rank()}.json"
         logger.warning("step %d is not finite and was skipped, see %s", record.step, path)

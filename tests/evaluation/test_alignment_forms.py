@@ -1,0 +1,77 @@
+"""Alignments on predictions whose right answer is known, and on real frames with a simulated perfect relative model."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tr2m.data.decode import read_depth_png
+from tr2m.data.eval_regions import FullFrame
+from tr2m.evaluation.alignment import (
+    DEFAULT_ALIGNMENTS,
+    DepthLinearFit,
+    LevenbergMarquardtFit,
+    LinearFit,
+    RobustFit,
+)
+from tr2m.evaluation.protocol import Protocol
+
+PROTOCOL = Protocol("paper", "m", 1e-3, 80.0, FullFrame())
+DEPTH = torch.linspace(1, 9, 200).reshape(10, 20)
+
+
+def abs_rel(alignment, relative: torch.Tensor, depth: torch.Tensor = DEPTH) -> float:
+    metrics = replace(PROTOCOL, alignment=alignment).score(relative, depth, depth > 0, "relative_depth")
+    return metrics["abs_rel"]
+
+
+@pytest.mark.parametrize("alignment", [LinearFit(), LevenbergMarquardtFit(), RobustFit()])
+def test_inverse_depth_up_to_scale_and_shift_is_recovered(alignment):
+    # 1 / depth = 0.5 * relative + 0.05
+    assert abs_rel(alignment, 2 / DEPTH - 0.1) < 1e-4
+
+
+def test_the_literal_fit_recovers_what_is_linear_in_depth_and_nothing_else():
+    assert abs_rel(DepthLinearFit(), (DEPTH - 3) / 2) < 1e-5
+    assert abs_rel(DepthLinearFit(), 2 / DEPTH - 0.1) > 0.1
+
+
+def test_the_robust_fit_shrugs_off_wild_pixels_better_than_least_squares():
+    wild = 2 / DEPTH - 0.1
+    wild[0, :2] = 8.0
+    assert abs_rel(RobustFit(), wild) < abs_rel(LinearFit(), wild) / 2
+
+
+def test_positive_factors_cannot_turn_a_prediction_upside_down():
+    upside_down = -1 / DEPTH + 2
+    assert abs_rel(LinearFit(), upside_down) < 1e-4
+    assert abs_rel(LevenbergMarquardtFit(), upside_down) > 0.1
+
+
+def test_each_kind_has_a_usual_alignment():
+    assert {kind: alignment.name for kind, alignment in DEFAULT_ALIGNMENTS.items()} == {
+        "metric_depth": "none",
+        "relative_depth": "linear_fit",
+    }
+
+
+@pytest.mark.skipif("TR2M_SAMPLES" not in os.environ, reason="needs real frames")
+@pytest.mark.parametrize(
+    ("pattern", "units_per_metre"), [("kitti/annotated/**/*.png", 256.0), ("nyuv2/sync/**/sync_depth_*.png", 1000.0)]
+)
+def test_a_perfect_relative_model_on_real_depth(pattern: str, units_per_metre: float):
+    """It must be fitted in inverse depth: delta1 is 1 there, and clearly less when fitted in depth."""
+    delta1: dict[str, list[float]] = {}
+    for path in sorted(Path(os.environ["TR2M_SAMPLES"]).glob(pattern)):
+        depth = torch.from_numpy(read_depth_png(path, units_per_metre))
+        relative = torch.where(depth > 0, 40 / depth.clamp(min=1e-3) - 40 / 100, 0.0)
+        for alignment in (LinearFit(), DepthLinearFit()):
+            metrics = replace(PROTOCOL, alignment=alignment).score(relative, depth, depth > 0, "relative_depth")
+            delta1.setdefault(alignment.name, []).append(metrics["delta1"])
+    means = {name: np.mean(values) for name, values in delta1.items()}
+    assert len(delta1["linear_fit"]) >= 3
+    assert means["linear_fit"] == 1.0
+    assert means["depth_fit"] < 0.95

@@ -1,0 +1,65 @@
+import math
+
+import pytest
+import tiny
+import torch
+from transformers.utils import ModelOutput
+
+from tr2m.build import build
+from tr2m.losses.objective import Objective
+from tr2m.models.metric_depth import MetricDepthModel
+
+
+@pytest.fixture(scope="module")
+def frozen() -> MetricDepthModel:
+    """A metric model with the tiny relative one's network."""
+    config = tiny.config("model=tiny")["model"]["relative_depth"]
+    config["architecture"] |= {"depth_estimation_type": "metric", "max_depth": 20}
+    return build({**config, "_target_": "tr2m.models.metric_depth.MetricDepthModel"})
+
+
+def test_metres_below_the_networks_maximum(frozen: MetricDepthModel):
+    depth = frozen(torch.rand(1, 3, 28, 42))
+    assert depth.shape == (1, 28, 42)
+    assert ((depth > 0) & (depth < 20)).all()
+
+
+def test_depth_pro_is_read_through_its_field_of_view(frozen: MetricDepthModel):
+    # 90 degrees: the focal length is half the width. Canonical inverse depth 0.25 is 0.5 per metre: 2 m.
+    output = ModelOutput(predicted_depth=torch.full((1, 2, 2), 0.25), field_of_view=torch.tensor([90.0]))
+    assert frozen.read(output).tolist() == [[[pytest.approx(2.0)] * 2] * 2]
+    sky = ModelOutput(predicted_depth=torch.zeros(1, 1, 1), field_of_view=torch.tensor([90.0]))
+    assert math.isfinite(frozen.read(sky).item())
+
+
+def training_terms(experiment: str, *overrides: str) -> tuple[torch.nn.Module, dict[str, torch.Tensor]]:
+    settings = tiny.config(f"experiment={experiment}", *tiny.DEPTH_ANYTHING, *overrides)
+    model = build(settings["model"])
+    contrast = build(settings["contrast"], encoder=model.rescale_encoder)
+    objective: Objective = build(settings["objective"])
+    batch = tiny.batch()
+    features = model.encode(batch.image, batch.captions, batch.relative_depth)
+    output = model.rescale(features)
+    terms = objective(output, contrast(output.fused_tokens, features), features.relative_depth, batch)
+    terms["total"].backward()
+    return model, terms
+
+
+def test_depth_anything_learns_as_a_whole_from_silog_alone():
+    model, terms = training_terms("da_mix")
+    assert {name for name, term in terms.items() if term != 0} == {"silog", "total"}
+    assert torch.equal(terms["total"], terms["silog"])
+    assert model.rescale_encoder.backbone.embeddings.patch_embeddings.projection.weight.grad.abs().sum() > 0
+    assert model.head.conv3.weight.grad.abs().sum() > 0
+
+
+def test_the_contrast_plugs_into_depth_anything():
+    _, terms = training_terms("da_mix_contrast", "contrast.projector.width=32", "contrast.projector.pool=1")
+    assert {name for name, term in terms.items() if term != 0} == {"silog", "contrast", "total"}
+    assert terms["contrast"] > 0
+    assert torch.allclose(terms["total"], terms["silog"] + 0.1 * terms["contrast"])
+
+
+def test_a_weight_on_a_term_that_the_model_does_not_have_is_an_error():
+    with pytest.raises(ValueError, match=r"no smoothness: set objective\.weights\.smoothness=0"):
+        training_terms("da_mix", "objective.weights.smoothness=0.1")
