@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint format
+.PHONY: demo test slow lint format
 
 # The stamp is newer than what the environment depends on, or the environment is made again.
 .venv/installed: pyproject.toml constraints.txt
@@ -17,6 +17,9 @@ demo: .venv/installed
 
 test: .venv/installed
 	$(BIN)/python -m pytest -q
+
+slow: .venv/installed
+	$(BIN)/python -m pytest -q -m slow
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .

@@ -11,11 +11,14 @@ from omegaconf import DictConfig, OmegaConf
 from tr2m.build import build
 from tr2m.data.captions import CaptionSource
 from tr2m.data.depth_dataset import DepthDataset
+from tr2m.distributed import on_main
 from tr2m.errors import UserError
 from tr2m.evaluation.evaluator import Scored
+from tr2m.training.resume import locate_run
 from tr2m.training.run_log import RunLog, environment
 from tr2m.training.seeding import seed_everything
-from tr2m.training.trainer import Trainer, ValidationSet
+from tr2m.training.trainer import Trainer
+from tr2m.training.validation import ValidationSet
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
@@ -90,16 +93,17 @@ def build_datasets(datasets: dict[str, dict[str, Any]]) -> tuple[list[DepthDatas
 
 
 def build_trainer(settings: dict[str, Any], overrides: list[str]) -> Trainer:
-    """The trainer that a composed train.yaml describes, resumed if it says so. Makes the run's folder."""
+    """The trainer that a composed train.yaml describes, resumed if it says so."""
     device = pick_device(settings["device"])
+    experiment = Path(settings["paths"]["outputs"], str(settings["name"]))
+    run_id = None if settings["run_id"] is None else str(settings["run_id"])
+    folder, checkpoint = on_main(lambda: locate_run(experiment, run_id, settings["resume"]))
     seed_everything(settings["seed"])
     train_sets, scored_sets = build_datasets(settings["data"]["datasets"])
     trained = {dataset.name for dataset in train_sets}
     model = build(settings["model"]).to(device)
     contrast = build(settings["contrast"], encoder=model.rescale_encoder).to(device)
     parameters = [p for module in (model, contrast) for p in module.parameters() if p.requires_grad]
-    resume = Path(settings["resume"]).absolute() if settings["resume"] else None
-    folder = resume.parent.parent if resume else run_folder(settings)
     trainer = Trainer(
         model=model,
         contrast=contrast,
@@ -114,8 +118,8 @@ def build_trainer(settings: dict[str, Any], overrides: list[str]) -> Trainer:
         seed=settings["seed"],
         **settings["trainer"],
     )
-    if resume:
-        trainer.resume(resume)
+    if checkpoint:
+        trainer.resume(checkpoint)
     return trainer
 
 
@@ -128,11 +132,3 @@ def provenance(config: dict[str, Any], checkpoint: Path, device: torch.device) -
         "captions": "correct",
         "environment": environment(device),
     }
-
-
-def run_folder(settings: dict[str, Any]) -> Path:
-    """outputs/<experiment>/<run_id>, which must not exist: a run never writes into another one's folder."""
-    folder = Path(settings["paths"]["outputs"], str(settings["name"]), str(settings["run_id"]))
-    if folder.exists():
-        raise UserError(f"run folder {folder} exists: give another run_id, or resume={folder}/checkpoints/last.pt")
-    return folder

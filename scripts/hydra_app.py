@@ -125,3 +125,13 @@ def hint(word: str, choices: list[str]) -> str:
     if close:
         return f"; did you mean {' or '.join(dict.fromkeys(close))}?"
     return f"; there are {', '.join(sorted(choices))}" if len(choices) <= 40 else ""
+
+
+def settings_of(config_name: str, arguments: list[str]) -> dict[str, Any]:
+    """configs/<config_name>.yaml with the overrides of a command line, checked, as plain containers."""
+    check_overrides(config_name, arguments)
+    try:
+        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+            return OmegaConf.to_container(compose(config_name, arguments), resolve=True)
+    except OmegaConfBaseException as error:
+        raise UserError(str(error)) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 from hydra_app import hydra_app
@@ -11,14 +12,21 @@ from omegaconf import DictConfig
 @hydra_app("train")
 def main(config: DictConfig) -> None:
     # Imported here, so that --help and a misspelt option answer without waiting for torch.
-    from composition import build_trainer, plain, provenance
+    from composition import build_trainer, pick_device, plain, provenance
 
+    from tr2m.distributed import is_main, process_group
     from tr2m.evaluation.report import format_protocol, format_table, save_evaluation
 
-    trainer = build_trainer(plain(config), sys.argv[1:])
-    print(f"run folder: {trainer.log.folder}")
-    evaluations = trainer.fit()
-    facts = provenance(trainer.config, trainer.log.folder / "checkpoints" / "last.pt", trainer.device)
+    settings = plain(config)
+    with process_group(pick_device(settings["device"])):
+        if not is_main():
+            logging.getLogger().setLevel(logging.WARNING)
+        trainer = build_trainer(settings, sys.argv[1:])
+        logging.info("run folder: %s", trainer.log.folder)
+        evaluations = trainer.fit()
+        if not is_main():
+            return
+    facts = provenance(settings, trainer.log.folder / "checkpoints" / "last.pt", trainer.device)
     for evaluation in evaluations:
         save_evaluation(evaluation, trainer.log.folder / "eval", evaluation.result["dataset"], facts)
     if results := [evaluation.result for evaluation in evaluations]:

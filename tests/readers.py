@@ -19,10 +19,15 @@ from tr2m.data.ibims import IBims
 from tr2m.data.kitti import KITTI
 from tr2m.data.nyuv2 import NYUv2
 from tr2m.data.nyuv2_labeled import NYUv2Labeled
+from tr2m.data.packed_captions import CaptionWriter
 from tr2m.data.simcol import SimCol
 from tr2m.data.sunrgbd import SUNRGBD
 from tr2m.data.void import VOID
 
+PACKED = ("sunrgbd", "ibims", "hypersim", "diode")
+"""Whose config takes captions out of one file."""
+WITHOUT_CAPTIONS = ("folder", "c3vd", "simcol")
+"""Whose reader or config brings or makes its sentences."""
 NETWORK_SIZE = (28, 70)
 Points = dict[tuple[int, int], float]
 
@@ -225,6 +230,17 @@ def captions(name: str, root: Path) -> CaptionFiles:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("".join(f"{sample_id}, sentence {n}.\n" for n in range(15)))
     return CaptionFiles(root / "captions")
+
+
+def packed_captions(name: str, root: Path) -> Path:
+    """The same sentences in one file."""
+    source, file = captions(name, root), root / "captions.sqlite"
+    writer = CaptionWriter(file, source.description, {})
+    for split, content in READERS[name].splits.items():
+        sentences = ((sample_id, source.lines(split, sample_id)) for sample_id in content.ids)
+        writer.add(split, sentences, save_every=1)
+    writer.finish()
+    return file
 
 
 def opened(name: str, tree: Path, split: str | None = None, **changes: Any) -> DepthDataset:

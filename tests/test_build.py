@@ -1,8 +1,16 @@
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from tr2m.build import build
 from tr2m.errors import UserError
+from tr2m.load import load_model
 from tr2m.models.resize_rule import LowerBound
+from tr2m.training.checkpoint import save_checkpoint
 from tr2m.training.schedule import OneCycle
 
 LOWER = {"_target_": "tr2m.models.resize_rule.LowerBound", "bound": 42, "multiple_of": 14}
@@ -41,3 +49,31 @@ def test_what_cannot_be_built_is_refused_in_words(change: dict, message: str):
 def test_a_missing_argument_is_named():
     with pytest.raises(UserError, match="needs multiple_of"):
         build({"_target_": LOWER["_target_"], "bound": 42})
+
+
+def from_command_line(folder: Path, target: str) -> None:
+    with initialize_config_dir(str(folder), version_base="1.3"):
+        build(OmegaConf.to_container(compose("harmless", [f"model.fusion._target_={target}"]))["model"])
+
+
+def from_yaml(folder: Path, target: str) -> None:
+    with initialize_config_dir(str(folder), version_base="1.3"):
+        build(OmegaConf.to_container(compose("evil"))["model"])
+
+
+def from_checkpoint(folder: Path, target: str) -> None:
+    load_model(folder / "evil.pt")
+
+
+@pytest.mark.parametrize(
+    "target", ["os.system", "torch.load", "torch.hub.load", "builtins.eval", "subprocess.run", "tr2m.data.decode.cv2"]
+)
+@pytest.mark.parametrize("source", [from_command_line, from_yaml, from_checkpoint])
+def test_code_is_refused_from_everywhere(tmp_path: Path, source: Callable[[Path, str], None], target: str):
+    evil = {"_target_": target, "command": f"touch {tmp_path}/trap"}
+    (tmp_path / "evil.yaml").write_text(yaml.safe_dump({"model": {"fusion": evil}}))
+    (tmp_path / "harmless.yaml").write_text(yaml.safe_dump({"model": {"fusion": {**evil, "_target_": "none"}}}))
+    save_checkpoint(tmp_path / "evil.pt", {"config": {"model": evil}, "model": {}, "fingerprints": {}})
+    with pytest.raises(UserError, match=rf"_target_ '{target}' is not a"):
+        source(tmp_path, target)
+    assert not (tmp_path / "trap").exists()

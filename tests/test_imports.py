@@ -12,18 +12,28 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 BELOW = {
     "errors": set(),
     "types": set(),
+    "distributed": {"errors"},
     "ops": {"types"},
     "models": {"types", "ops", "errors"},
     "losses": {"types", "ops", "errors"},
     "data": {"types", "ops", "errors"},
     "build": {"errors"},
 }
-BELOW["evaluation"] = {"types", "ops", "errors", "models", "losses", "data"}
+BELOW["evaluation"] = {"types", "ops", "errors", "models", "losses", "data", "distributed"}
 BELOW["training"] = BELOW["evaluation"] | {"evaluation", "build"}
 BELOW["inference"] = BELOW["evaluation"] | {"evaluation"}
+BELOW["captioning"] = {"types", "ops", "errors", "models", "data"}
+BELOW["preparation"] = BELOW["captioning"] | {"evaluation", "build"}
 BELOW["load"] = BELOW["training"] | {"training"}
 ENCODER_LIBRARIES = {"timm", "open_clip", "transformers"}
-ENCODERS = {"image_encoder.py", "text_encoder.py", "relative_depth.py", "depth_anything_metric.py"}
+ENCODERS = {
+    "image_encoder.py",
+    "text_encoder.py",
+    "relative_depth.py",
+    "depth_anything_metric.py",
+    "llava.py",
+    "panoptic.py",
+}
 
 
 def imported(path: Path) -> set[str]:

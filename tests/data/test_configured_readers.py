@@ -4,7 +4,7 @@ import pytest
 import tiny
 import torch
 from composition import build_scored
-from readers import READERS, captions
+from readers import PACKED, READERS, WITHOUT_CAPTIONS, captions, packed_captions
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -13,7 +13,9 @@ def test_a_perfect_prediction_scores_perfectly(name, tmp_path):
     changes = {"root": tmp_path}
     if name != "folder":
         changes["split_file"] = tmp_path / "list.yaml"
-    if name not in ("folder", "c3vd", "simcol"):  # which bring or make their sentences
+    if name in PACKED:
+        changes["captions.file"] = packed_captions(name, tmp_path)
+    elif name not in WITHOUT_CAPTIONS:
         changes |= {"captions.root": captions(name, tmp_path).root, "captions.lines_per_file": 15}
     overrides = [f"dataset.reader.{key}={value}" for key, value in changes.items()]
     dataset = tiny.config(f"dataset={name}", *overrides, name="eval")["dataset"]

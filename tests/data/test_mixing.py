@@ -1,10 +1,12 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
 from world import Flat
 
-from tr2m.data.mixing import MixedBatchSampler, MixedDataset, SampleKey, collate
+from tr2m.data.mixing import MixedBatchSampler, MixedDataset, SampleKey, collate, collate_step
 
 
 def epoch_of(sampler: MixedBatchSampler, epoch: int, first: int = 0) -> list[list[SampleKey]]:
@@ -39,16 +41,39 @@ def test_seeking_gives_the_rest_of_the_same_epoch(first: int):
     assert len(sampler) == len(whole) - first
 
 
+@pytest.mark.parametrize("processes", [2, 3])
+def test_processes_share_the_very_batches_of_one(processes: int):
+    whole = epoch_of(MixedBatchSampler([11, 5, 16], 4, seed=0), 1)
+    shares = [epoch_of(MixedBatchSampler([11, 5, 16], 4, 0, process, processes), 1) for process in range(processes)]
+    assert all(len(share) == len(whole) for share in shares)
+    for batch, *parts in zip(whole, *shares, strict=True):
+        assert sorted(key for part in parts for key in part) == sorted(batch)
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+@pytest.mark.parametrize(("frames", "sizes"), [(5, [2, 2, 1]), (3, [1, 1, 1]), (2, [1, 1]), (0, [])])
+def test_a_step_is_dealt_out_to_parts(frames: int, sizes: list[int]):
+    dataset = MixedDataset([Flat([1] * 5, [48] * 5)], 0)
+    step = collate_step([dataset[SampleKey(0, 0, index)] for index in range(frames)], parts=3)
+    assert [len(batch.captions) for batch in step.batches] == sizes
+    assert sorted(name for batch in step.batches for name in batch.sample_ids) == [f"flat/{i}" for i in range(frames)]
+
+
 def test_samples_depend_on_seed_and_key_alone():
     datasets = [Flat([1, 2, 3], [48] * 3, "a"), Flat([4, 5], [48] * 2, "b")]
     sampler = MixedBatchSampler([3, 2], 2, seed=3)
     captions = []
     for workers in (0, 2):
         sampler.seek(1, 0)
-        loader = DataLoader(MixedDataset(datasets, 3), batch_sampler=sampler, collate_fn=collate, num_workers=workers)
-        captions.append([batch.captions for batch in loader])
+        loader = DataLoader(
+            MixedDataset(datasets, 3),
+            batch_sampler=sampler,
+            collate_fn=partial(collate_step, parts=1),
+            num_workers=workers,
+        )
+        captions.append([batch.captions for step in loader for batch in step.batches])
     assert captions[0] == captions[1]
-    drawn = {MixedDataset(datasets, 3)[SampleKey(epoch, 0, 1)][1].caption for epoch in range(20)}
+    drawn = {MixedDataset(datasets, 3)[SampleKey(epoch, 0, 1)].sample.caption for epoch in range(20)}
     assert drawn == {"a flat wall, a/1", "a wall, a/1"}
 
 

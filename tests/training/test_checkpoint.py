@@ -1,11 +1,12 @@
 import os
+import resource
 from pathlib import Path
 
 import pytest
 import torch
 
 from tr2m.errors import UserError
-from tr2m.training.checkpoint import load_checkpoint, save_checkpoint
+from tr2m.training.checkpoint import damage, load_checkpoint, save_checkpoint
 
 
 class Payload:
@@ -20,7 +21,7 @@ class Payload:
 
 class Unpicklable:
     def __reduce__(self):
-        raise RuntimeError("the disk is full")
+        raise RuntimeError("it breaks while it is written")
 
 
 def test_what_is_saved_comes_back(tmp_path: Path):
@@ -29,16 +30,51 @@ def test_what_is_saved_comes_back(tmp_path: Path):
     state = load_checkpoint(path)
     assert state["step"] == 7
     assert state["weights"]["a"].tolist() == [0, 1, 2]
-    assert [p.name for p in path.parent.iterdir()] == ["last.pt"]
+    assert sorted(p.name for p in path.parent.iterdir()) == ["last.pt", "manifest.jsonl"]
+    assert damage(path) is None
 
 
 def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path: Path):
     path = tmp_path / "last.pt"
     save_checkpoint(path, {"step": 1})
-    with pytest.raises(RuntimeError, match="disk is full"):
+    with pytest.raises(RuntimeError, match="breaks while it is written"):
         save_checkpoint(path, {"step": 2, "broken": Unpicklable()})
     assert load_checkpoint(path)["step"] == 1
-    assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["last.pt", "manifest.jsonl"]
+
+
+def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path: Path):
+    """The kernel refuses to write more than so many bytes to a file: what a full disk looks like from here."""
+    path = tmp_path / "last.pt"
+    save_checkpoint(path, {"step": 1})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"last.pt cannot be written \(.*earlier ones are intact"):
+            save_checkpoint(path, {"step": 2, "weights": torch.zeros(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert load_checkpoint(path)["step"] == 1
+    assert damage(path) is None
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["last.pt", "manifest.jsonl"]
+
+
+def test_a_flipped_bit_is_found(tmp_path: Path):
+    path = tmp_path / "last.pt"
+    save_checkpoint(path, {"weights": torch.zeros(1000)})
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert "SHA-256" in damage(path)
+
+
+def test_half_a_line_in_the_manifest_costs_nothing(tmp_path: Path):
+    save_checkpoint(tmp_path / "a.pt", {"step": 1})
+    with (tmp_path / "manifest.jsonl").open("a") as file:
+        file.write('\n{"file": "b.pt", "sha')
+    save_checkpoint(tmp_path / "c.pt", {"step": 2})
+    assert damage(tmp_path / "a.pt") is None
+    assert damage(tmp_path / "c.pt") is None
 
 
 def test_code_in_a_checkpoint_is_refused_and_does_not_run(tmp_path: Path):

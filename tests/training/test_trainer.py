@@ -1,87 +1,57 @@
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-import tiny
 import torch
+from small_run import differences, everything, make_trainer, record_samples
 from world import Flat
 
-from tr2m.build import build
-from tr2m.data.eval_regions import FullFrame
 from tr2m.errors import UserError
-from tr2m.evaluation.protocol import Protocol
-from tr2m.training.run_log import RunLog
-from tr2m.training.seeding import seed_everything
-from tr2m.training.trainer import NonFiniteLossError, Trainer, ValidationSet
-
-CPU = torch.device("cpu")
-PROTOCOL = Protocol("paper", "m", 1e-3, 10.0, FullFrame())
 
 
-def make_trainer(folder: Path, *overrides: str, sets: list[Flat] | None = None, **changes: Any) -> Trainer:
-    """The trainer of the training config on two flat worlds: batches of two, five batches an epoch."""
-    settings = tiny.config("model=tiny", *tiny.SMALL, "optim.optimizer.lr=1e-3", *overrides)
-    sets = sets or [Flat([1, 2, 3, 4, 5], [48] * 5, "near"), Flat([6, 7, 8, 9], [30] * 4, "far")]
-    seed_everything(0)
-    model = build(settings["model"])
-    contrast = build(settings["contrast"], encoder=model.rescale_encoder)
-    parameters = [p for module in (model, contrast) for p in module.parameters() if p.requires_grad]
-    options = {
-        **settings["trainer"],
-        "epochs": 2,
-        "batch_size": 2,
-        "workers": 0,
-        "log_every": 2,
-        "panels": 0,
-        **changes,
-    }
-    return Trainer(
-        model=model,
-        contrast=contrast,
-        objective=build(settings["objective"]),
-        optimizer=build(settings["optim"]["optimizer"], params=parameters),
-        schedule=build(settings["optim"]["schedule"]),
-        train_sets=sets,
-        validation_sets=[ValidationSet(dataset, PROTOCOL, True) for dataset in sets],
-        log=RunLog(folder, settings, [], CPU),
-        device=CPU,
-        config=settings,
-        seed=0,
-        **options,
-    )
-
-
-def everything(trainer: Trainer) -> dict[str, Any]:
-    """All that a step can change, as one flat dictionary."""
-    moments = {f"adam {i} {k}": v for i, s in trainer.optimizer.state_dict()["state"].items() for k, v in s.items()}
-    return {
-        **trainer.model.state_dict(),
-        **{f"contrast.{name}": value for name, value in trainer.contrast.state_dict().items()},
-        **moments,
-        "lr": trainer.scheduler.get_last_lr(),
-        "rng": torch.get_rng_state(),
-        "progress": vars(trainer.progress),
-    }
-
-
-@pytest.mark.parametrize("split", [2, 5, 7])
-def test_steps_resume_steps_equal_all_steps_exactly(tmp_path: Path, split: int):
-    """Split inside an epoch, at its edge, and in the second epoch."""
+@pytest.mark.parametrize(("split", "workers"), [(2, 0), (5, 2), (7, 0), (10, 0)])
+def test_steps_resume_steps_equal_all_steps_exactly(tmp_path: Path, split: int, workers: int):
+    """Split inside an epoch, at its edge, in the second epoch, and before nothing but the last validation."""
     whole = make_trainer(tmp_path / "whole")
+    samples = record_samples(whole)
     whole.fit()
-    make_trainer(tmp_path / "parts", max_steps=split).fit()
-    resumed = make_trainer(tmp_path / "parts")
+    part = make_trainer(tmp_path / "parts", max_steps=split, validate_every=1 if split < 10 else 10)
+    first = record_samples(part)
+    part.fit()
+    resumed = make_trainer(tmp_path / "parts", workers=workers)
+    rest = record_samples(resumed)
     torch.manual_seed(1234)  # what a new process starts with must not matter
     resumed.resume(tmp_path / "parts/checkpoints/last.pt")
     assert resumed.progress.step == split
     resumed.fit()
-    expected, got = everything(whole), everything(resumed)
-    assert expected.keys() == got.keys()
-    assert whole.progress.step == 10
-    for name, value in expected.items():
-        same = torch.equal(value, got[name]) if isinstance(value, torch.Tensor) else value == got[name]
-        assert same, name
+    assert first + rest == samples
+    assert (len(first), len(samples)) == (split, 10)
+    if split < 10:
+        assert differences(everything(whole), everything(resumed)) == []
+
+
+def test_validation_that_a_kill_cut_off_is_made_up_for(tmp_path: Path):
+    trainer = make_trainer(tmp_path, epochs=1)
+    trainer.validation = None  # the process dies here
+    with pytest.raises(TypeError):
+        trainer.fit()
+    resumed = make_trainer(tmp_path, epochs=1)
+    resumed.resume(tmp_path / "checkpoints/last.pt")
+    assert len(resumed.fit()) == 2
+    assert (tmp_path / "checkpoints/best.pt").exists()
+
+
+@pytest.mark.parametrize("accumulate", [2, 3, 5])
+def test_parts_of_a_batch_make_the_gradient_of_the_whole(tmp_path: Path, accumulate: int):
+    """Contrast is switched off: its keys come from the part alone."""
+    gradients = []
+    for parts in (1, accumulate):
+        trainer = make_trainer(tmp_path / str(parts), "objective.weights.contrast=0.0", batch_size=5, accumulate=parts)
+        trainer.max_steps = trainer.last_step = 1
+        trainer.fit()
+        gradients.append(torch.cat([p.grad.flatten() for p in trainer.parameters]))
+    assert gradients[0].abs().max() > 0.01
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-5, atol=1e-6)
 
 
 def test_one_batch_can_be_fitted(tmp_path: Path):
@@ -118,7 +88,9 @@ def test_an_epoch_logs_each_data_set_and_keeps_the_best(tmp_path: Path):
     ]
     assert trainer.progress.best == pytest.approx(min(scores))
     assert len(evaluations) == 2
-    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["best.pt", "last.pt"]
+    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert names == ["best.pt", "last.pt", "manifest.jsonl", "step_00000005.pt", "step_00000010.pt"]
+    assert json.loads((tmp_path / "status.json").read_text())["state"] == "finished"
     assert list((tmp_path / "tensorboard").iterdir())
     assert json.loads((tmp_path / "env.json").read_text())["device"].startswith("cpu")
 
@@ -129,30 +101,57 @@ def test_the_learning_rate_falls_by_a_tenth_each_epoch(tmp_path: Path):
     assert trainer.scheduler.get_last_lr() == [pytest.approx(1e-3 * 0.9**2)]
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_saves_nothing(tmp_path: Path):
-    trainer = make_trainer(tmp_path)
-    with torch.no_grad():
-        trainer.model.scale_head.to_logit.bias.fill_(float("nan"))
-    with pytest.raises(NonFiniteLossError, match=r"step 1 \((near|far)\): silog nan.*samples (near|far)/\d"):
-        trainer.fit()
-    assert not (tmp_path / "checkpoints").exists()
-
-
-def test_resuming_with_other_encoders_is_refused(tmp_path: Path):
+def test_what_must_not_change_is_refused_with_the_difference(tmp_path: Path):
     make_trainer(tmp_path, max_steps=1).fit()
-    other = make_trainer(tmp_path, "model.image_encoder.seed=5")
+    source, config = tmp_path / "checkpoints/last.pt", (tmp_path / "config.yaml").read_text()
+    for override, message in [
+        ("model.image_encoder.seed=5", r"model.image_encoder.seed: 0 there, 5 here"),
+        ("model/head@model.shift_head=zero", r"model.shift_head._target_: 'tr2m.models.heads.DPTHead' there"),
+        ("objective.contrast.classes=10", r"objective.contrast.classes: 20 there, 10 here"),
+        ("optim.optimizer.weight_decay=0.5", r"optim.optimizer.weight_decay: 0.01 there, 0.5 here"),
+        ("trainer.batch_size=4", r"trainer.batch_size: 8 there, 4 here"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            make_trainer(tmp_path, override).resume(source)
+    other_frames = [Flat([1, 2, 3, 4], [48] * 4, "near"), Flat([6, 7, 8, 9], [30] * 4, "far")]
+    with pytest.raises(UserError, match="other frames of near"):
+        make_trainer(tmp_path, sets=other_frames).resume(source)
+    assert (tmp_path / "config.yaml").read_text() == config
+
+
+def test_other_encoder_weights_are_refused_even_if_the_config_says_nothing(tmp_path: Path):
+    make_trainer(tmp_path, max_steps=1).fit()
+    other = make_trainer(tmp_path)
+    other.model.fingerprints = lambda: {"image_encoder": "0" * 64}
     with pytest.raises(UserError, match="image_encoder is not the one"):
         other.resume(tmp_path / "checkpoints/last.pt")
 
 
-def test_resuming_another_architecture_names_the_weights(tmp_path: Path):
-    make_trainer(tmp_path, max_steps=1).fit()
-    other = make_trainer(tmp_path, "model/head@model.shift_head=zero")
-    with pytest.raises(UserError, match=r"unexpected shift_head.project.weight"):
-        other.resume(tmp_path / "checkpoints/last.pt")
+def test_what_may_change_is_taken(tmp_path: Path):
+    make_trainer(tmp_path, max_steps=5).fit()
+    longer = make_trainer(tmp_path, "trainer.epochs=3", "device=cpu", "paths.outputs=elsewhere", epochs=3, accumulate=2)
+    longer.resume(tmp_path / "checkpoints/last.pt")
+    longer.fit()
+    assert longer.progress.step == 15
 
 
 def test_panels_are_pictures(tmp_path: Path):
     trainer = make_trainer(tmp_path, epochs=1, panels=1)
     trainer.fit()
     assert sorted(p.name for p in (tmp_path / "panels").iterdir()) == ["far_0_epoch001.png", "near_0_epoch001.png"]
+
+
+def test_pictures_and_the_tracker_never_stop_training(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    trainer = make_trainer(tmp_path, epochs=1, panels=1)
+    trainer.log.start()
+    (tmp_path / "panels").write_text("a file where a folder is wanted")
+    (tmp_path / "metrics.jsonl").mkdir()
+    assert len(trainer.fit()) == 2
+    assert "training goes on" in caplog.text
+    assert "near_0_epoch001.png" in caplog.text
+    assert "metrics.jsonl failed" in caplog.text
+
+
+def test_an_optimiser_that_cannot_skip_is_refused(tmp_path: Path):
+    with pytest.raises(UserError, match="fused must be true"):
+        make_trainer(tmp_path, "optim.optimizer.fused=false")

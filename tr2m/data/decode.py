@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import cv2
@@ -16,15 +16,12 @@ from jaxtyping import Float, UInt8, UInt16
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
+from tr2m.data.image_header import read_header
 from tr2m.errors import UserError
 from tr2m.types import Frame
 
-_JPEG_START = b"\xff\xd8\xff"
-_JPEG_END = 0xD9
-# Zero-stuffed bytes and restart markers belong to the compressed data.
-_JPEG_MARKER = re.compile(rb"\xff+([\x02-\xcf\xd8-\xfe])")
-_PNG_START = b"\x89PNG\r\n\x1a\n"
-_TIFF_STARTS = (b"II*\0", b"MM\0*")
+# 400 MB as float32 of one channel; the largest frame of a supported data set has 3 megapixels.
+MAX_PIXELS = 100_000_000
 
 
 def read_rgb(path: Path) -> UInt8[np.ndarray, "H W 3"]:
@@ -82,8 +79,9 @@ def read_npy(path: Path) -> np.ndarray:
         array = np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise UserError(f"no file {path}: expected an array there. {_COMPARE}") from None
-    # EOFError: an empty file. ValueError: a truncated one, or one that would have to be unpickled.
-    except (OSError, EOFError, ValueError) as error:
+    # EOFError: an empty file. ValueError: a truncated one, or one that would have to be unpickled. TokenError: a header
+    # that is not the Python it should be.
+    except (OSError, EOFError, ValueError, TokenError) as error:
         raise UserError(f"{path}: expected a .npy file of numbers, got: {error}. Copy or unpack it again.") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         raise UserError(f"{path}: expected a .npy file of real numbers, got {getattr(array, 'dtype', 'an archive')}.")
@@ -117,7 +115,8 @@ def open_hdf5(path: Path, expected: str) -> Iterator[h5py.File]:
             yield file
     except FileNotFoundError:
         raise UserError(f"no file {path}: expected {expected}. {_COMPARE}") from None
-    except (OSError, KeyError) as error:
+    # TypeError: there is something of that name, but no array.
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: got: {error}; expected {expected}.") from error
 
 
@@ -131,21 +130,7 @@ def _decode(path: Path, flags: int) -> np.ndarray:
         raise UserError(f"no file {path}: expected a JPEG, PNG or TIFF there. {_COMPARE}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}), expected a JPEG, PNG or TIFF file.") from error
-    if data.startswith(_JPEG_START):
-        complete = _jpeg_is_complete(data)
-    elif data.startswith(_PNG_START):
-        complete = _png_is_complete(data)
-    elif data.startswith(_TIFF_STARTS):
-        complete = True  # OpenCV refuses a truncated TIFF.
-    else:
-        raise UserError(
-            f"{path}: got {len(data)} bytes that start with {data[:8]!r}, expected a JPEG, PNG or TIFF file."
-        )
-    # Some versions of OpenCV decode what there is of a truncated JPEG and fill up with grey.
-    if not complete:
-        raise UserError(
-            f"{path}: truncated: got {len(data)} bytes, expected an end marker. Copy or unpack the file again."
-        )
+    _check_header(path, data)
     try:
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
@@ -158,25 +143,25 @@ def _decode(path: Path, flags: int) -> np.ndarray:
     return decoded
 
 
-def _jpeg_is_complete(data: bytes) -> bool:
-    """Whether the segments and scans lead to the end marker. Thumbnails inside segments have their own: skipped."""
-    position = 2
-    while marker := _JPEG_MARKER.search(data, position):
-        if marker[1][0] == _JPEG_END:
-            return True
-        length = int.from_bytes(data[marker.end() : marker.end() + 2])
-        position = marker.end() + length
-    return False
-
-
-def _png_is_complete(data: bytes) -> bool:
-    """Whether the chunks (length, name, content, checksum) lead to the closing one."""
-    position = len(_PNG_START)
-    while position + 12 <= len(data):
-        if data[position + 4 : position + 8] == b"IEND":
-            return True
-        position += 12 + int.from_bytes(data[position : position + 4])
-    return False
+def _check_header(path: Path, data: bytes) -> None:
+    """Raise UserError for what OpenCV would decode wrongly, in part, or into all the memory there is."""
+    header = read_header(data)
+    if header is None:
+        raise UserError(
+            f"{path}: got {len(data)} bytes that start with {data[:8]!r}, expected a JPEG, PNG or TIFF file."
+        )
+    # Some versions of OpenCV decode what there is of a truncated JPEG and fill up with grey.
+    if not header.complete:
+        raise UserError(
+            f"{path}: truncated: got {len(data)} bytes, expected an end marker. Copy or unpack the file again."
+        )
+    if header.height * header.width > MAX_PIXELS:
+        raise UserError(
+            f"{path}: got {header.height}x{header.width} (height x width), expected at most {MAX_PIXELS // 10**6} "
+            "megapixels. Make it smaller."
+        )
+    if header.several:
+        raise UserError(f"{path}: got an animation or several pages, expected one picture. Save the one you want.")
 
 
 def _size(array: np.ndarray) -> str:

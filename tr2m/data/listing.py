@@ -14,7 +14,7 @@ def read_lines(path: Path, expected: str) -> list[str]:
         # Not splitlines(), which also splits at characters that a sentence may hold.
         return path.read_text(encoding="utf-8-sig").rstrip("\n").split("\n")
     except FileNotFoundError:
-        raise UserError(f"no file {path.absolute()}: expected {expected}; docs/datasets.md says where from.") from None
+        raise UserError(f"no file {path.absolute()}: expected {expected}; see docs/datasets.md.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: expected {expected}, got: {error}.") from error
 

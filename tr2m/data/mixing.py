@@ -4,6 +4,7 @@ again.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -12,7 +13,10 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from tr2m.data.depth_dataset import DepthDataset
+from tr2m.errors import UserError
 from tr2m.types import DepthBatch, DepthSample
+
+REPLACEMENTS = 10
 
 
 class SampleKey(NamedTuple):
@@ -23,36 +27,71 @@ class SampleKey(NamedTuple):
     index: int
 
 
+class UnreadableFrame(NamedTuple):
+    """A frame that could not be read, and was replaced."""
+
+    dataset: str
+    sample_id: str
+    reason: str
+
+
+class TrainingSample(NamedTuple):
+    """A sample with its data set, and what could not be read before it was found."""
+
+    dataset: DepthDataset
+    sample: DepthSample
+    unreadable: list[UnreadableFrame]
+
+
 class MixedDataset(Dataset):
     """Training samples of several data sets by key. What is random in a sample depends on (seed, key) and on nothing
-    else, so that workers, restarts and batch order change nothing.
+    else, so that workers, restarts and batch order change nothing. A frame that cannot be read gives way to the
+    next one that can.
     """
 
     def __init__(self, datasets: Sequence[DepthDataset], seed: int) -> None:
         self.datasets = list(datasets)
         self.seed = seed
 
-    def __getitem__(self, key: SampleKey) -> tuple[DepthDataset, DepthSample]:
+    def __getitem__(self, key: SampleKey) -> TrainingSample:
+        """Raises UserError, the last frame's, if none of REPLACEMENTS frames in a row can be read."""
         dataset = self.datasets[key.dataset]
-        return dataset, dataset.training_sample(key.index, np.random.default_rng([self.seed, *key]))
+        unreadable: list[UnreadableFrame] = []
+        while True:
+            index = (key.index + len(unreadable)) % len(dataset)
+            try:
+                sample = dataset.training_sample(index, np.random.default_rng([self.seed, *key]))
+            except UserError as error:
+                unreadable.append(UnreadableFrame(dataset.name, dataset.sample_ids[index], str(error)))
+                if len(unreadable) == min(REPLACEMENTS, len(dataset)):
+                    raise
+            else:
+                return TrainingSample(dataset, sample, unreadable)
 
-    def sample_ids(self, keys: Sequence[SampleKey]) -> list[str]:
-        return [self.datasets[key.dataset].sample_ids[key.index] for key in keys]
+
+def frame_digests(datasets: Sequence[DepthDataset]) -> dict[str, str]:
+    """SHA-256 of each data set's sample ids in their order, on which the order of training depends."""
+    return {d.name: hashlib.sha256("\n".join(d.sample_ids).encode()).hexdigest() for d in datasets}
 
 
 class MixedBatchSampler(Sampler[list[SampleKey]]):
     """Every frame of every data set once per epoch, in batches of one data set each, all batches shuffled together.
 
+    Several processes see the same batches, each its own frames of them: none is drawn twice, none is padded, and their
+    number changes nothing in the order. A small last batch may leave a process without a frame.
+
     Args:
         sizes: number of frames of each data set.
-        batch_size: frames per batch; the last batch of a data set may be smaller.
+        batch_size: frames per batch of all processes; the last batch of a data set may be smaller.
         seed: together with the epoch it fixes the order.
+        process, processes: which of how many this one is.
     """
 
-    def __init__(self, sizes: Sequence[int], batch_size: int, seed: int) -> None:
+    def __init__(self, sizes: Sequence[int], batch_size: int, seed: int, process: int = 0, processes: int = 1) -> None:
         self.sizes = list(sizes)
         self.batch_size = batch_size
         self.seed = seed
+        self.process, self.processes = process, processes
         self.epoch = 0
         self.first_batch = 0
 
@@ -74,7 +113,21 @@ class MixedBatchSampler(Sampler[list[SampleKey]]):
             keys = [SampleKey(self.epoch, dataset, index) for index in order]
             batches += [keys[start : start + self.batch_size] for start in range(0, size, self.batch_size)]
         for position in rng.permutation(len(batches))[self.first_batch :]:
-            yield batches[position]
+            yield batches[position][self.process :: self.processes]
+
+
+class StepBatches(NamedTuple):
+    """What one process has to do in one step."""
+
+    batches: list[DepthBatch]
+    """The parts to accumulate; none if the step leaves nothing for this process."""
+    unreadable: list[UnreadableFrame]
+
+
+def collate_step(samples: Sequence[TrainingSample], parts: int) -> StepBatches:
+    """Deal the samples of one step out to at most `parts` batches of nearly equal size."""
+    batches = [collate([sample[:2] for sample in samples[part::parts]]) for part in range(parts) if samples[part:]]
+    return StepBatches(batches, [frame for sample in samples for frame in sample.unreadable])
 
 
 def collate(samples: Sequence[tuple[DepthDataset, DepthSample]]) -> DepthBatch:

@@ -32,7 +32,9 @@ import yaml
 
 from tr2m.errors import UserError
 
-_TERM = re.compile(r"(\d+)(?:-(\d+)(?:/(\d+))?)?")
+# The digits of ASCII, and no more than a number up to MAX_NUMBER has: int() is slow on thousands.
+_TERM = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9})(?:/([0-9]{1,9}))?)?")
+MAX_NUMBER = 10_000_000
 
 
 Name = TypeVar("Name", int, str)
@@ -89,7 +91,7 @@ def _tables(path: Path, split: str) -> dict[str, Any]:
         )
     try:
         tables = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise UserError(f"{path}: expected YAML, got: {error}.") from error
     if not isinstance(tables, dict) or split not in tables:
         known = ", ".join(map(str, tables)) if isinstance(tables, dict) else "none"
@@ -105,7 +107,7 @@ def _members(path: Path, split: str, table: Any) -> list[tuple[str, int]]:
     frames = [
         (str(group), number)
         for group, terms in table["members"].items()
-        for number in sorted(_expand(str(terms), f"{path}: {split}: {group}"))
+        for number in sorted(_expand(terms, f"{path}: {split}: {group}"))
     ]
     _check_totals(path, split, table, (len(table["members"]), len(frames)))
     return frames
@@ -132,10 +134,12 @@ def _check_totals(path: Path, split: str, table: dict[str, Any], found: tuple[in
         )
 
 
-def _expand(terms: str, where: str) -> list[int]:
+def _expand(terms: Any, where: str) -> list[int]:
     """Frame numbers of "a", "a-b" (every one, b included) and "a-b/s" (every s-th, b included), split by commas."""
+    if not isinstance(terms, str | int):
+        raise UserError(f"{where}: got a {type(terms).__name__}, expected text such as 7, 9-12.")
     numbers: list[int] = []
-    for term in terms.split(","):
+    for term in str(terms).split(","):
         match = _TERM.fullmatch(term.strip())
         if match is None:
             raise UserError(f"{where}: got {term.strip()!r}, expected a term like 7, 7-10 or 7-22/3.")
@@ -143,8 +147,9 @@ def _expand(terms: str, where: str) -> list[int]:
         last, step = int(match[2] or first), int(match[3] or 1)
         if match[2] and (last <= first or step == 0 or (last - first) % step):
             raise UserError(f"{where}: got {term.strip()!r}, expected a range that rises and ends on one of its steps.")
+        if last > MAX_NUMBER:
+            raise UserError(f"{where}: got frame {last}, expected numbers up to {MAX_NUMBER}.")
         numbers.extend(range(first, last + 1, step))
-    if len(set(numbers)) != len(numbers):
-        twice = sorted({number for number in numbers if numbers.count(number) > 1})
+    if twice := sorted(number for number, times in Counter(numbers).items() if times > 1):
         raise UserError(f"{where}: expected every frame once, got {twice} more than once.")
     return numbers

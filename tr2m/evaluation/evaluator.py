@@ -9,11 +9,12 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.data.mixing import collate
+from tr2m.distributed import gather, is_main, process_count, process_rank
 from tr2m.errors import UserError
 from tr2m.evaluation import protocol as protocols
 from tr2m.evaluation.alignment import Kind
@@ -108,6 +109,8 @@ def evaluate(
 ) -> list[Evaluation]:
     """Score `method` on every frame, one frame at a time, so that results do not depend on a batch size.
 
+    Several processes take turns at the frames; each gets the whole result, the same as that of one process.
+
     Args:
         scored: one data set under one or several protocols; the method runs once for all of them where it can.
         on_prediction: called with the frame's number, its batch of one and the prediction (h, w) for the first of
@@ -117,10 +120,14 @@ def evaluate(
         UserError: under some protocol no frame has enough valid pixels.
     """
     readings = list(dict.fromkeys(entry.dataset for entry in scored))
-    loader = DataLoader(EvaluationFrames(readings), batch_size=None, num_workers=workers)
-    rows: list[list[dict[str, Any]]] = [[] for _ in scored]
-    skipped: list[list[str]] = [[] for _ in scored]
-    for number, read in enumerate(tqdm(loader, desc=f"evaluate {scored[0].dataset.name}", leave=False)):
+    frames = EvaluationFrames(readings)
+    own = range(process_rank(), len(frames), process_count())
+    loader = DataLoader(Subset(frames, own), batch_size=None, num_workers=workers)
+    scores: list[dict[int, dict[str, Any]]] = [{} for _ in scored]
+    title = f"evaluate {scored[0].dataset.name}"
+    for number, read in zip(
+        own, tqdm(loader, desc=title, leave=False, disable=None if is_main() else True), strict=True
+    ):
         batches = [None if batch is None else batch.to(device) for batch in read]
         predict = FramePredictions(method)
         for position, entry in enumerate(scored):
@@ -131,22 +138,28 @@ def evaluate(
             if on_prediction is not None and position == 0:
                 on_prediction(number, batch, prediction)
             metrics = entry.protocol.score(prediction, batch.depth[0], batch.valid[0], method.kind)
-            if metrics is None:
-                skipped[position].append(batch.sample_ids[0])
-            else:
-                rows[position].append({"sample_id": batch.sample_ids[0], **metrics})
-    return [Evaluation(summarise(*parts), parts[0]) for parts in zip(rows, skipped, scored, strict=True)]
+            scores[position][number] = {"sample_id": batch.sample_ids[0], **(metrics or {})}
+    parts = gather(scores)
+    return [summarise([part[i] for part in parts], entry) for i, entry in enumerate(scored)]
 
 
-def summarise(rows: list[dict[str, Any]], skipped: list[str], scored: Scored) -> dict[str, Any]:
-    """Metrics averaged over images, with the protocol they were measured under."""
+def summarise(parts: Sequence[dict[int, dict[str, Any]]], scored: Scored) -> Evaluation:
+    """Metrics averaged over images in the order of the frames, with the protocol they were measured under.
+
+    Args:
+        parts: what each process scored, by the frame's number; a frame without metrics had too few valid pixels.
+    """
+    merged = {number: score for part in parts for number, score in part.items()}
+    scores = [merged[number] for number in sorted(merged)]
+    rows = [score for score in scores if len(score) > 1]
+    skipped = [score["sample_id"] for score in scores if len(score) == 1]
     dataset, protocol = scored.dataset, scored.protocol
     if not rows:
         raise UserError(
             f"{dataset.name}: none of {len(skipped)} frames has {protocols.MIN_PIXELS} valid pixels between "
             f"{protocol.min_depth} and {protocol.max_depth} {protocol.unit}; check the unit its depth files decode to"
         )
-    return {
+    result = {
         "dataset": dataset.name,
         "n_images": len(rows),
         "n_skipped": len(skipped),
@@ -155,3 +168,4 @@ def summarise(rows: list[dict[str, Any]], skipped: list[str], scored: Scored) ->
         "unit": protocol.unit,
         "protocol": {**protocol.describe(), **dataset.describe()},
     }
+    return Evaluation(result, rows)

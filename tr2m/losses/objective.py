@@ -41,18 +41,15 @@ class Objective(nn.Module):
     ) -> dict[str, Tensor]:
         """The terms, their weighted `total`, and `pseudo_gate`, the share of images whose pseudo depth was used.
 
-        A model without contrast, relative depth or maps has no such term.
+        A model without contrast, relative depth or maps does not have its term, which then is 0.
 
         Raises:
             ValueError: a term that the model does not have has a weight.
         """
         metric_depth, depth, valid = output.metric_depth, batch.depth, batch.valid
-        terms = {"silog": mean_over_images(self.silog(metric_depth, depth, valid), valid)}
-        gate = {}
+        terms, gate = {"silog": mean_over_images(self.silog(metric_depth, depth, valid), valid)}, depth.new_zeros(())
         if relative_depth is not None:
-            terms["pseudo"], gate["pseudo_gate"] = self.pseudo(
-                metric_depth, relative_depth, depth, valid, batch.depth_range
-            )
+            terms["pseudo"], gate = self.pseudo(metric_depth, relative_depth, depth, valid, batch.depth_range)
         if contrast is not None:
             # A cell of the projected features covers this many pixels a side.
             cell = batch.image.shape[-2] // output.grid[0] * contrast.stride
@@ -64,4 +61,4 @@ class Objective(nn.Module):
         if absent := [name for name in TERMS if name not in terms and self.weights[name]]:
             raise ValueError(f"this model has no {', '.join(absent)}: set objective.weights.{absent[0]}=0")
         total = sum(self.weights[name] * value for name, value in terms.items())
-        return {**terms, "total": total, **gate}
+        return {name: terms.get(name, depth.new_zeros(())) for name in TERMS} | {"total": total, "pseudo_gate": gate}

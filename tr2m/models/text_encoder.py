@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Literal
 
 import open_clip
@@ -15,6 +16,9 @@ from torch import Tensor, nn
 from tr2m.errors import UserError
 from tr2m.models.frozen import FrozenModule, build_with_seed
 from tr2m.models.weights import find_weights
+
+CONTEXT_LENGTH = 77
+"""Tokens of a caption that CLIP reads, start and end included; the rest is cut off."""
 
 
 class CLIPTextEncoder(FrozenModule):
@@ -104,3 +108,13 @@ def load_text_tower(network: TextTransformer, path: str) -> None:
         name = wrong[0]
         raise UserError(f"{path}: {name} is {tuple(state[name].shape)}, expected {tuple(wanted[name].shape)}")
     network.load_state_dict(state)
+
+
+def count_tokens(caption: str) -> int:
+    """Tokens of a caption, start and end included, before anything is cut off."""
+    return len(_tokenizer().encode(caption)) + 2
+
+
+@cache
+def _tokenizer() -> open_clip.SimpleTokenizer:
+    return open_clip.SimpleTokenizer(context_length=CONTEXT_LENGTH)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+from huggingface_hub import constants, hf_hub_download, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 from tr2m.errors import UserError
@@ -30,10 +30,28 @@ def find_weights(repo_id: str, filename: str) -> Path:
     try:
         return Path(hf_hub_download(repo_id, filename))
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        raise UserError(
-            f"no weights {filename} of {repo_id}. Looked in {local.absolute()}, in the hub cache "
-            f"{constants.HF_HUB_CACHE}, and on the hub ({type(error).__name__}). "
-            "Fetch them on a machine with a network by\n"
-            f"    hf download {repo_id} {filename} --local-dir {local.parent}\n"
-            "or set TR2M_WEIGHTS to the folder that holds them."
-        ) from error
+        fetch = f"hf download {repo_id} {filename} --local-dir {local.parent}"
+        raise _not_found(f"weights {filename} of {repo_id}", local, fetch, error) from error
+
+
+def find_repository(repo_id: str) -> Path:
+    """Folder with configuration, tokenizer and weights of the hub repository `repo_id`.
+
+    Looks in `$TR2M_WEIGHTS/<repo_id>`, then in the hub's cache and on the hub. Raises UserError as `find_weights` does.
+    """
+    local = Path(os.environ.get("TR2M_WEIGHTS", "weights")) / repo_id
+    if local.is_dir():
+        return local
+    try:
+        return Path(snapshot_download(repo_id, allow_patterns=["*.json", "*.safetensors", "*.model", "*.jinja"]))
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        fetch = f"hf download {repo_id} --local-dir {local}"
+        raise _not_found(f"repository {repo_id}", local, fetch, error) from error
+
+
+def _not_found(what: str, local: Path, fetch: str, error: Exception) -> UserError:
+    return UserError(
+        f"no {what}. Looked in {local.absolute()}, in the hub cache {constants.HF_HUB_CACHE}, and on the hub "
+        f"({type(error).__name__}). Fetch them on a machine with a network by\n    {fetch}\n"
+        "or set TR2M_WEIGHTS to the folder that holds them."
+    )

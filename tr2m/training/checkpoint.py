@@ -1,10 +1,16 @@
-"""Checkpoints: the trained part, what resuming needs, and the names of the frozen part."""
+"""The checkpoint file: the trained part, what resuming needs, and the names of the frozen part."""
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import os
 import pickle
-from collections.abc import Mapping
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,42 +20,154 @@ from torch import nn
 from tr2m.errors import UserError
 
 FORMAT_VERSION = 1
+MANIFEST = "manifest.jsonl"
+# What zipfile and the restricted unpickler raise on files that were damaged, or made to do harm.
+UNREADABLE = (
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+# The parts that a checkpoint needs to be resumed, each a dictionary, and what their values are.
+PARTS = {
+    "config": object,
+    "model": torch.Tensor,
+    "contrast": torch.Tensor,
+    "optimizer": object,
+    "scheduler": object,
+    "progress": (int, float),
+    "unreadable": list,
+    "frames": str,
+    "fingerprints": str,
+}
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write `state` (plain containers and tensors) to `path`: first beside it, then renamed, so that no half file is
-    left.
+    """Write `state` (plain containers and tensors) to `path`, so that whenever the process is killed the folder holds
+    the old file or the new one, whole and listed.
+
+    A temporary file is written, flushed to the disk, read back and compared; its size and SHA-256 are appended to the
+    folder's manifest; only then does it get its name.
+
+    Raises:
+        UserError: the disk is full or does not keep what was written; the old file is untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    torch.save({"format_version": FORMAT_VERSION, **state}, buffer)
+    digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
     temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            torch.save({"format_version": FORMAT_VERSION, **state}, file)
+            file.write(buffer.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+        if file_sha256(temporary) != digest:
+            raise OSError("the file reads back differently from what was written")
+        with (path.parent / MANIFEST).open("a") as file:
+            # The line begins with its break: a kill may have left half a line behind.
+            size = buffer.getbuffer().nbytes
+            file.write(
+                "\n" + json.dumps({"file": path.name, "sha256": digest, "size": size, "step": state.get("step")})
+            )
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"checkpoint {path} cannot be written ({error.strerror or error}); the earlier ones are intact. "
+            "Make room on that disk and go on with resume=auto"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def damage(path: Path) -> str | None:
+    """What is wrong with a checkpoint file according to its folder's manifest; None if it is as it was written.
+
+    A file may be listed several times, once for each time it was written: any of them will do.
+    """
+    size, listed = path.stat().st_size, [line for line in read_manifest(path.parent) if line["file"] == path.name]
+    if not listed:
+        return f"it is not in {MANIFEST}"
+    if size not in [line["size"] for line in listed]:
+        return f"it has {size} bytes, {MANIFEST} says {listed[-1]['size']}"
+    if file_sha256(path) not in [line["sha256"] for line in listed]:
+        return f"its SHA-256 is not the one in {MANIFEST}"
+    return None
+
+
+def read_manifest(folder: Path) -> list[dict[str, Any]]:
+    """The whole lines of a folder's manifest, the oldest first; half a line, which a kill leaves, is none."""
+    path = folder / MANIFEST
+    lines = []
+    for text in path.read_text(errors="replace").splitlines() if path.is_file() else []:
+        try:
+            line = json.loads(text)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(line, dict) and {"file", "sha256", "size"} <= line.keys():
+            lines.append(line)
+    return lines
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     """Read a checkpoint; nothing in it is executed (weights_only).
 
     Raises:
-        UserError: no such file, not a checkpoint of this project, or one of another format version.
+        UserError: no such file, a damaged one, not a checkpoint of this project, or one of another format version.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"no checkpoint {path}: expected a file such as outputs/<experiment>/<run>/checkpoints/best.pt")
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        state = torch.load(verified(path), map_location=device, weights_only=True)
+    except UNREADABLE as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{path} cannot be read as a checkpoint ({reason}); it may be truncated") from error
     version = state.get("format_version") if isinstance(state, dict) else None
     if version != FORMAT_VERSION:
         raise UserError(f"{path} has checkpoint format {version!r}, this version of tr2m reads {FORMAT_VERSION}")
     return state
+
+
+def verified(path: Path) -> io.BytesIO:
+    """A checkpoint, which is a zip archive, with every record compared with its checksum.
+
+    torch.load compares none, and where an archive is damaged it may read elsewhere than zipfile does. So it gets
+    an archive made anew from the records that zipfile has verified.
+    """
+    copy = io.BytesIO()
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(copy, "w") as made:
+        for record in archive.infolist():
+            if record.compress_type != zipfile.ZIP_STORED:
+                raise zipfile.BadZipFile(f"{record.filename} is compressed, which torch.save never does")
+            made.writestr(record.filename, archive.read(record))
+    copy.seek(0)
+    return copy
+
+
+def check_parts(path: str | Path, state: Mapping[str, Any], names: Iterable[str] = PARTS) -> None:
+    """Raise UserError unless a checkpoint has the parts `names`, and they hold what they should."""
+    for name in names:
+        part = state.get(name)
+        if not isinstance(part, dict) or not all(isinstance(item, PARTS[name]) for item in part.values()):
+            raise UserError(f"{path} is no checkpoint of TR2M: its {name!r} is missing or not what it should be")
 
 
 def load_weights(module: nn.Module, state: Mapping[str, torch.Tensor], what: str) -> None:

@@ -15,6 +15,8 @@ import yaml
 from torch.utils.tensorboard import SummaryWriter
 
 import tr2m
+from tr2m.distributed import is_main, process_count
+from tr2m.training.carry_on import CarryOn
 
 PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "transformers", "numpy", "opencv-python-headless")
 
@@ -22,27 +24,41 @@ PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "transformers", "
 class RunLog:
     """Writes into one run folder: config.yaml, overrides.txt, env.json, metrics.jsonl and TensorBoard events.
 
-    A resumed run goes on in its folder; metrics are appended.
+    A resumed run goes on in its folder; metrics are appended. Only the main process writes, and what cannot be written
+    does not stop the run.
     """
 
     def __init__(self, folder: Path, config: Mapping[str, Any], overrides: list[str], device: torch.device) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.yaml").write_text(yaml.safe_dump(dict(config), sort_keys=False))
-        (folder / "overrides.txt").write_text("\n".join(overrides) + "\n")
-        (folder / "env.json").write_text(json.dumps(environment(device), indent=2) + "\n")
-        self._events = SummaryWriter(str(folder / "tensorboard"))
+        self.config = config
+        self.overrides = overrides
+        self.device = device
+        self._events: SummaryWriter | None = None
+
+    def start(self) -> None:
+        """Make the folder and say what runs where: once all is checked, so that a refused run leaves nothing."""
+        if not is_main():
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(dict(self.config), sort_keys=False))
+        (self.folder / "overrides.txt").write_text("\n".join(self.overrides) + "\n")
+        (self.folder / "env.json").write_text(json.dumps(environment(self.device), indent=2) + "\n")
+        self._events = SummaryWriter(str(self.folder / "tensorboard"))
 
     def write(self, kind: str, step: int, values: Mapping[str, float]) -> None:
         """Log `values` of one kind ("train/nyuv2", "validate/kitti", ...) at `step`."""
-        line = json.dumps({"kind": kind, "step": step, **values})
-        with (self.folder / "metrics.jsonl").open("a") as file:
-            file.write(line + "\n")
-        for name, value in values.items():
-            self._events.add_scalar(f"{kind}/{name}", value, step)
+        if self._events is None:
+            return
+        with CarryOn("metrics.jsonl"), (self.folder / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+        with CarryOn("TensorBoard"):
+            for name, value in values.items():
+                self._events.add_scalar(f"{kind}/{name}", value, step)
 
     def close(self) -> None:
-        self._events.close()
+        if self._events is not None:
+            with CarryOn("TensorBoard"):
+                self._events.close()
 
 
 def environment(device: torch.device) -> dict[str, Any]:
@@ -55,6 +71,7 @@ def environment(device: torch.device) -> dict[str, Any]:
         "device": torch.cuda.get_device_name(device)
         if device.type == "cuda"
         else f"cpu ({torch.get_num_threads()} threads)",
+        "processes": process_count(),
         "packages": {name: version(name) for name in PACKAGES},
     }
 

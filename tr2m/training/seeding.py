@@ -1,24 +1,18 @@
-"""Random states that a run starts from, saves and restores."""
+"""Random states: a function of the seed and the step, so that a resumed run has nothing to restore."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
-from torch import Tensor
 
 
 def seed_everything(seed: int) -> None:
-    """Seed torch on every device. Data order and captions have generators of their own, keyed by (seed, epoch,
-    sample).
-    """
+    """Seed torch on every device: the initial weights, the same in every process."""
     torch.manual_seed(seed)
 
 
-def rng_state() -> dict[str, Tensor | list[Tensor]]:
-    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
-
-
-def set_rng_state(state: dict[str, Tensor | list[Tensor]]) -> None:
-    """Restore `rng_state()`; CUDA states only if this machine has as many devices as the one that saved them."""
-    torch.set_rng_state(state["cpu"].cpu())
-    if len(state["cuda"]) == torch.cuda.device_count() > 0:
-        torch.cuda.set_rng_state_all([tensor.cpu() for tensor in state["cuda"]])
+def seed_step(seed: int, step: int, process: int) -> None:
+    """Seed torch for one step of one process. Data order and captions have generators of their own, keyed by (seed,
+    epoch, sample).
+    """
+    torch.manual_seed(int(np.random.SeedSequence([seed, step, process]).generate_state(1, np.uint64)[0]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,42 +17,28 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from tr2m.data.depth_dataset import DepthDataset
-from tr2m.data.mixing import MixedBatchSampler, MixedDataset, collate
+from tr2m.data.mixing import MixedBatchSampler, MixedDataset, collate_step, frame_digests
+from tr2m.distributed import is_main, on_main, process_count, process_rank
 from tr2m.errors import UserError
-from tr2m.evaluation.evaluator import Evaluation, ModelMethod, Scored, evaluate
-from tr2m.losses.objective import Objective
+from tr2m.evaluation.evaluator import Evaluation
+from tr2m.losses.objective import TERMS, Objective
 from tr2m.models.momentum import MomentumContrast, NoContrast
-from tr2m.training.checkpoint import check_fingerprints, load_checkpoint, load_weights, save_checkpoint
-from tr2m.training.panels import save_panel
+from tr2m.training.checkpoint import check_fingerprints, check_parts, load_checkpoint, load_weights
+from tr2m.training.checkpoint_folder import CheckpointFolder
+from tr2m.training.gradients import GradientBuffer
+from tr2m.training.progress import Progress
+from tr2m.training.resume import check_frames, check_same_experiment
 from tr2m.training.run_log import RunLog, git_commit
 from tr2m.training.schedule import Schedule
-from tr2m.training.seeding import rng_state, set_rng_state
+from tr2m.training.seeding import seed_step
+from tr2m.training.status import RunStatus
+from tr2m.training.stop_signals import StopSignals, leave_stopping_to_parent
+from tr2m.training.unreadable import UnreadableFrames
+from tr2m.training.validation import Validation, ValidationSet
+from tr2m.training.window import LogWindow, StepRecord, map_ranges
 from tr2m.types import DepthBatch
 
 logger = logging.getLogger(__name__)
-
-
-class NonFiniteLossError(ArithmeticError):
-    """A loss term or the gradient became NaN or infinite; the message names the step, the terms and the samples."""
-
-
-@dataclass(frozen=True)
-class ValidationSet(Scored):
-    """A data set to score while training, and whether it counts when the best checkpoint is chosen."""
-
-    monitored: bool
-
-
-@dataclass
-class Progress:
-    """Where a run is; saved in every checkpoint."""
-
-    epoch: int = 0
-    batch: int = 0
-    """Batches of the current epoch that are done."""
-    step: int = 0
-    best: float = float("inf")
-    """Lowest mean abs_rel over the monitored data sets so far."""
 
 
 @dataclass
@@ -61,12 +48,16 @@ class Trainer:
     Args:
         model: TR2M, or another that has its `encode`, `rescale`, `rescale_encoder` and `fingerprints`.
         epochs, batch_size, clip_norm: as in the config, docs/choices.md says where they come from.
+        accumulate: parts of a batch that a process takes one after the other, where it does not fit into memory.
         schedule: learning-rate factor as a function of the step.
         log_every: steps between two log lines; only there does the host wait for the device.
-        save_every: steps between two writings of last.pt, which every epoch's end writes too.
+        save_every: steps between two checkpoints; every epoch's end has one, too.
+        keep_every: the checkpoint of every so many epochs is kept for good.
         validate_every: epochs between two validations; the last epoch always validates.
         panels: how many frames of each validation set are drawn.
         max_steps: stop, with a checkpoint, after this many steps of the schedule; None runs it to its end.
+        skip_nonfinite: steps with a NaN or an infinity that may be skipped; one more stops the run.
+        unreadable: share of each training set's frames that may be unreadable; more stop the run.
     """
 
     model: nn.Module
@@ -82,173 +73,175 @@ class Trainer:
     seed: int
     epochs: int
     batch_size: int
+    accumulate: int
     clip_norm: float
     workers: int
     log_every: int
     save_every: int
+    keep_every: int
     validate_every: int
     panels: int
     max_steps: int | None
+    skip_nonfinite: int
+    unreadable: float
     progress: Progress = field(default_factory=Progress)
 
     def __post_init__(self) -> None:
-        self.sampler = MixedBatchSampler([len(d) for d in self.train_sets], self.batch_size, self.seed)
-        steps_per_epoch = self.sampler.batches_per_epoch()
-        total_steps = self.epochs * steps_per_epoch
-        self.scheduler = LambdaLR(self.optimizer, lambda step: self.schedule(step, steps_per_epoch, total_steps))
+        if self.batch_size < process_count():
+            raise UserError(f"trainer.batch_size={self.batch_size} leaves some of {process_count()} processes idle")
+        if not self.optimizer.defaults.get("fused"):
+            raise UserError("optim.optimizer.fused must be true: only fused optimisers skip a step that is not finite")
+        sizes = {dataset.name: len(dataset) for dataset in self.train_sets}
+        self.sampler = MixedBatchSampler(
+            list(sizes.values()), self.batch_size, self.seed, process_rank(), process_count()
+        )
+        self.steps_per_epoch = self.sampler.batches_per_epoch()
+        total_steps = self.epochs * self.steps_per_epoch
+        self.scheduler = LambdaLR(self.optimizer, lambda step: self.schedule(step, self.steps_per_epoch, total_steps))
         self.last_step = total_steps if self.max_steps is None else min(self.max_steps, total_steps)
-        self._window: list[tuple[DepthBatch, dict[str, Tensor]]] = []
+        self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        self.gradients = GradientBuffer(self.parameters, [*TERMS, "total", "pseudo_gate"])
+        self.window = LogWindow(self.log.folder, self.skip_nonfinite)
+        self.unreadable_frames = UnreadableFrames(sizes, self.unreadable)
+        self.checkpoints = CheckpointFolder(self.log.folder / "checkpoints", self.keep_every * self.steps_per_epoch)
+        self.validation = Validation(self.validation_sets, self.log, self.device, self.workers, self.panels)
 
     def fit(self) -> list[Evaluation]:
-        """Train to the end (or to `max_steps`) and return the last validation's results."""
+        """Train to the end (or to `max_steps`) and return the last validation's results.
+
+        Raises:
+            Stopped: a signal asked for it; the checkpoint is written.
+        """
+        split = f"{process_count()} process(es) with {self.accumulate} part(s) each"
+        logger.info("%d images a step in all, over %s", self.batch_size, split)
         results: list[Evaluation] = []
-        while self.progress.step < self.last_step:
-            self.train_epoch()
-            # Before validation, which reads files for the first time and may stop at a broken one, and again after it.
-            self.save("last")
-            epoch_is_done = self.progress.batch == 0
-            if epoch_is_done and (self.progress.epoch % self.validate_every == 0 or self.progress.epoch == self.epochs):
-                results = self.validate()
-                self.save("last")
+        self.log.start()
+        with RunStatus(self.log.folder, lambda: vars(self.progress)), StopSignals() as signals:
+            while True:
+                signals.raise_if_asked(f"go on with resume={self.log.folder / 'checkpoints/last.pt'}")
+                if self.validation_is_due():
+                    results = self.validate()
+                elif self.progress.step < self.last_step:
+                    self.train_epoch(signals)
+                    # Before validation, which reads files for the first time and may stop at a broken one.
+                    self.save()
+                else:
+                    break
+        self.log.close()
         return results
 
-    def train_epoch(self) -> None:
-        """Train until the end of the epoch, or until `max_steps`."""
+    def train_epoch(self, signals: StopSignals) -> None:
+        """Train until the end of the epoch, until `max_steps`, or until a signal asks to stop."""
         self.model.train()
         self.sampler.seek(self.progress.epoch, self.progress.batch)
         loader = DataLoader(
             MixedDataset(self.train_sets, self.seed),
             batch_sampler=self.sampler,
-            collate_fn=collate,
+            collate_fn=partial(collate_step, parts=self.accumulate),
             num_workers=self.workers,
+            worker_init_fn=leave_stopping_to_parent,
             pin_memory=self.device.type == "cuda",
-            # Its own generator: a loader that draws from the global one would change what a resumed run draws.
-            generator=torch.Generator(),
         )
-        for batch in tqdm(loader, desc=f"epoch {self.progress.epoch + 1}/{self.epochs}", leave=False):
-            self._window.append((batch, self.train_step(batch)))
+        title = f"epoch {self.progress.epoch + 1}/{self.epochs}"
+        for batches, unreadable in tqdm(loader, desc=title, leave=False, disable=None if is_main() else True):
+            self.unreadable_frames.add(unreadable)
+            self.window.add(self.train_step(batches))
             self.progress.step += 1
             self.progress.batch += 1
             if self.progress.step % self.log_every == 0:
                 self.write_window()
             if self.progress.step % self.save_every == 0:
-                self.save("last")
-            if self.progress.step == self.last_step:
+                self.save()
+            if self.progress.step == self.last_step or signals.agreed():
                 break
-        self.write_window()
-        if self.progress.batch == self.sampler.batches_per_epoch():
+        if self.progress.batch == self.steps_per_epoch:
             self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
 
-    def train_step(self, batch: DepthBatch) -> dict[str, Tensor]:
-        """One optimisation step (Eq. 9); returns the detached terms, still on the device."""
-        batch = batch.to(self.device)
+    def train_step(self, batches: Sequence[DepthBatch]) -> StepRecord:
+        """One optimisation step (Eq. 9) on this process's parts of a batch. Nothing here waits for the device."""
+        seed_step(self.seed, self.progress.step, process_rank())
+        self.gradients.clear()
+        ranges = [self.backward(batch.to(self.device)) for batch in batches]
+        terms = self.gradients.average()
+        terms["grad_norm"] = clip_grad_norm_(self.parameters, self.clip_norm)
+        # A fused optimiser reads this on the device and, if it is not 0, leaves weights and moments as they are.
+        self.optimizer.found_inf = (~torch.stack(list(terms.values())).isfinite().all()).float()
+        self.optimizer.step()
+        self.scheduler.step()
+        self.contrast.update(self.model.rescale_encoder)
+        return StepRecord(
+            step=self.progress.step + 1,
+            dataset=batches[0].dataset if batches else "none",
+            sample_ids=[sample_id for batch in batches for sample_id in batch.sample_ids],
+            terms=terms,
+            ranges=torch.stack(ranges) if ranges else torch.empty(0, 2, 2),
+        )
+
+    def backward(self, batch: DepthBatch) -> Tensor:
+        """Add the gradient and the terms of one part of the batch; returns the ranges of its maps."""
         features = self.model.encode(batch.image, batch.captions, batch.relative_depth)
         output = self.model.rescale(features)
         contrast = self.contrast(output.fused_tokens, features)
         terms = self.objective(output, contrast, features.relative_depth, batch)
-
-        self.optimizer.zero_grad(set_to_none=True)
-        terms["total"].backward()
-        terms["grad_norm"] = clip_grad_norm_(self.trained_parameters(), self.clip_norm)
-        self.optimizer.step()
-        self.scheduler.step()
-        self.contrast.update(self.model.rescale_encoder)
-        return {name: value.detach() for name, value in terms.items()}
-
-    def trained_parameters(self) -> list[torch.nn.Parameter]:
-        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        self.gradients.add(terms, len(batch.captions))
+        return map_ranges(batch, output)
 
     def write_window(self) -> None:
-        """Log the mean terms of the steps since the last call, per data set. Here, once, the host waits for the device.
-
-        Raises:
-            NonFiniteLossError: one of these steps had a term that is not finite; nothing is saved after it.
+        """Log the mean terms of the steps since the last call. Raises NonFiniteLossError or UserError if there were too
+        many steps that are not finite, or too many frames that cannot be read.
         """
-        if not self._window:
-            return
-        first = self.progress.step - len(self._window) + 1
-        names = list(self._window[0][1])
-        values = torch.stack([torch.stack([terms[name].float() for name in names]) for _, terms in self._window]).cpu()
-        for offset, (batch, _) in enumerate(self._window):
-            if not values[offset].isfinite().all():
-                terms = ", ".join(
-                    f"{name} {value:g}" for name, value in zip(names, values[offset].tolist(), strict=True)
-                )
-                raise NonFiniteLossError(
-                    f"step {first + offset} ({batch.dataset}): {terms}; samples {', '.join(batch.sample_ids)}. "
-                    "The last checkpoint is from before; look at these samples' depth, or lower optim.optimizer.lr"
-                )
-        rate = self.scheduler.get_last_lr()[0]
-        for dataset in dict.fromkeys(batch.dataset for batch, _ in self._window):
-            rows = [offset for offset, (batch, _) in enumerate(self._window) if batch.dataset == dataset]
-            means = dict(zip(names, values[rows].mean(dim=0).tolist(), strict=True))
-            self.log.write(f"train/{dataset}", self.progress.step, {**means, "lr": rate})
-        self._window.clear()
+        self.unreadable_frames.check()
+        means, self.progress.skipped = self.window.close(self.progress.skipped)
+        for dataset, terms in means.items():
+            self.log.write(f"train/{dataset}", self.progress.step, {**terms, "lr": self.scheduler.get_last_lr()[0]})
+
+    def validation_is_due(self) -> bool:
+        """Whether an epoch is done that has to be validated and has not been: also after a kill in mid-validation."""
+        epoch = self.progress.epoch
+        due = epoch % self.validate_every == 0 or epoch == self.epochs
+        return self.progress.batch == 0 and due and self.progress.validated < epoch
 
     def validate(self) -> list[Evaluation]:
-        """Score every validation set, draw its panels, and keep the checkpoint if it is the best so far."""
-        self.model.eval()
-        evaluations = []
-        for validation in self.validation_sets:
-            name = validation.dataset.name
-
-            def draw(number: int, batch: DepthBatch, prediction: Tensor, v: ValidationSet = validation) -> None:
-                if number < self.panels:
-                    features = self.model.encode(batch.image, batch.captions, batch.relative_depth)
-                    path = self.log.folder / "panels" / f"{v.dataset.name}_{number}_epoch{self.progress.epoch:03d}.png"
-                    save_panel(path, batch, self.model.rescale(features), features.relative_depth, v.protocol)
-
-            method = ModelMethod(self.model)
-            evaluation = evaluate(method, [validation], self.device, self.workers, draw)[0]
-            self.log.write(f"validate/{name}", self.progress.step, evaluation.result["metrics"])
-            evaluations.append(evaluation)
-        monitored = [
-            evaluation.result["metrics"]["abs_rel"]
-            for evaluation, validation in zip(evaluations, self.validation_sets, strict=True)
-            if validation.monitored
-        ]
-        if monitored and (score := sum(monitored) / len(monitored)) < self.progress.best:
-            self.progress.best = score
-            self.save("best")
+        """Score every validation set, and let best.pt point to the checkpoint if it is the best so far."""
+        evaluations = self.validation(self.model, self.progress.epoch, self.progress.step)
+        self.progress.validated = self.progress.epoch
+        is_best = (score := self.validation.score(evaluations)) < self.progress.best
+        self.progress.best = min(score, self.progress.best)
+        path = self.save()
+        if is_best and is_main():
+            self.checkpoints.link("best", path)
         return evaluations
 
-    def save(self, name: str) -> Path:
-        """Write checkpoints/<name>.pt: all that `resume` needs, and all that eval.py and predict.py need."""
+    def save(self) -> Path:
+        """Write a checkpoint: all that `resume` needs, and all that eval.py and predict.py need."""
         self.write_window()
-        path = self.log.folder / "checkpoints" / f"{name}.pt"
         state = {
             "config": self.config,
             "model": self.model.state_dict(),
             "contrast": self.contrast.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
-            "rng": rng_state(),
             "progress": vars(self.progress),
-            "order": self.order(),
+            "unreadable": self.unreadable_frames.sample_ids,
+            "frames": frame_digests(self.train_sets),
             "fingerprints": self.model.fingerprints(),
             "input_sizes": [list(dataset.input_size) for dataset in self.train_sets],
             "git_commit": git_commit(),
         }
-        save_checkpoint(path, state)
-        return path
-
-    def order(self) -> dict[str, Any]:
-        """What the order of the training samples depends on: a resumed run must have the same."""
-        sizes = {dataset.name: len(dataset) for dataset in self.train_sets}
-        return {"seed": self.seed, "batch_size": self.batch_size, "frames": sizes}
+        return on_main(lambda: self.checkpoints.save(self.progress.step, state))
 
     def resume(self, path: Path) -> None:
         """Go on exactly where the run that wrote `path` was. Raises UserError if it does not fit this run."""
         state = load_checkpoint(path, self.device)
-        if state["order"] != self.order():
-            raise UserError(
-                f"{path} was trained with {state['order']}, this run has {self.order()}: they must be equal"
-            )
+        check_parts(path, state)
+        check_same_experiment(path, state["config"], self.config)
         check_fingerprints(state["fingerprints"], self.model.fingerprints())
+        check_frames(path, state["frames"], frame_digests(self.train_sets))
         load_weights(self.model, state["model"], f"{path} (model)")
         load_weights(self.contrast, state["contrast"], f"{path} (contrast)")
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
         self.progress = Progress(**state["progress"])
-        set_rng_state(state["rng"])
+        self.unreadable_frames.sample_ids = state["unreadable"]
+        self.checkpoints.source = path.resolve()
         logger.info("resumed %s at epoch %d, step %d", path, self.progress.epoch + 1, self.progress.step)

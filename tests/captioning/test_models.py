@@ -1,0 +1,221 @@
+"""The captioning models, as tiny random ones of the same classes of transformers, saved and loaded like real ones.
+
+Not covered: what the published weights say, and their own tokenizers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import (
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlavaNextConfig,
+    LlavaNextForConditionalGeneration,
+    LlavaNextImageProcessor,
+    LlavaNextProcessor,
+    Mask2FormerConfig,
+    Mask2FormerForUniversalSegmentation,
+    Mask2FormerImageProcessor,
+    PreTrainedTokenizerFast,
+    SwinConfig,
+)
+from world import Flat
+
+from tr2m.build import build
+from tr2m.captioning.llava import LlavaCaptioner
+from tr2m.captioning.pack import pack_captions
+from tr2m.captioning.panoptic import ObjectCaptioner
+from tr2m.data.packed_captions import PackedCaptions
+from tr2m.errors import UserError
+
+WORDS = [
+    "<pad>",
+    "<s>",
+    "</s>",
+    "<unk>",
+    "<image>",
+    "a",
+    "room",
+    "with",
+    "chairs",
+    "USER",
+    ":",
+    "?",
+    "What",
+    "is",
+    "it",
+]
+IMAGE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+LABELS = {0: "wall-other-merged", 1: "person", 2: "floor-wood", 3: "traffic light"}
+
+
+def save_llava(folder: Path) -> None:
+    tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        bos_token="<s>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        additional_special_tokens=["<image>"],
+    )
+    pinpoints = [[28, 56], [56, 28], [56, 56]]
+    images = LlavaNextImageProcessor(
+        size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28}, image_grid_pinpoints=pinpoints
+    )
+    LlavaNextProcessor(
+        images, fast, patch_size=14, vision_feature_select_strategy="default", num_additional_image_tokens=1
+    ).save_pretrained(folder)
+    vision = CLIPVisionConfig(
+        hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2, image_size=28, patch_size=14
+    )
+    language = LlamaConfig(
+        vocab_size=len(WORDS),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+        initializer_range=1.0,
+    )
+    torch.manual_seed(0)
+    config = LlavaNextConfig(
+        vision_config=vision,
+        text_config=language,
+        image_token_index=4,
+        image_grid_pinpoints=pinpoints,
+        image_seq_length=4,
+    )
+    model = LlavaNextForConditionalGeneration(config)
+    # Words only: chance would have it stop at once.
+    model.generation_config.suppress_tokens = list(range(5))
+    model.save_pretrained(folder)
+
+
+def save_mask2former(folder: Path) -> None:
+    Mask2FormerImageProcessor(size={"shortest_edge": 32, "longest_edge": 64}, size_divisor=32).save_pretrained(folder)
+    backbone = SwinConfig(
+        image_size=32,
+        embed_dim=8,
+        depths=[1, 1, 1, 1],
+        num_heads=[1, 1, 1, 1],
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+    )
+    torch.manual_seed(0)
+    config = Mask2FormerConfig(
+        backbone_config=backbone,
+        feature_size=32,
+        mask_feature_size=32,
+        hidden_dim=32,
+        encoder_feedforward_dim=16,
+        dim_feedforward=16,
+        encoder_layers=1,
+        decoder_layers=2,
+        num_attention_heads=2,
+        num_queries=6,
+        id2label=LABELS,
+        label2id={label: number for number, label in LABELS.items()},
+    )
+    Mask2FormerForUniversalSegmentation(config).save_pretrained(folder)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("weights")
+    save_llava(folder / "tiny/llava")
+    save_mask2former(folder / "tiny/mask2former")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def use_weights(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TR2M_WEIGHTS", str(weights))
+
+
+def settings(source: str, **changes: object) -> dict:
+    return tiny.config("dataset=ibims", f"source={source}", name="data_captions")["source"]["captions"] | changes
+
+
+@pytest.mark.parametrize("source", ["llava_vicuna", "llava_mistral"])
+def test_llava_answers_every_prompt_on_one_line(source: str):
+    captioner = build(settings(source, repo_id="tiny/llava", max_new_tokens=6))
+    assert isinstance(captioner, LlavaCaptioner)
+    answers = captioner.describe(IMAGE)
+    assert len(answers) == len(settings(source)["prompts"]) == 5
+    assert all(set(answer.split()) <= set(WORDS[5:]) and 1 <= len(answer.split()) <= 6 for answer in answers)
+    assert len(set(answers)) > 1
+    assert captioner.describe(255 - IMAGE) != answers
+    assert captioner.describe(IMAGE) == answers
+    assert captioner.description == "tiny/llava, 5 prompts, line 1"
+
+
+def test_answers_do_not_depend_on_the_length_of_the_other_questions():
+    prompts = ["What is it ?", "a", "What is it with chairs ? a room with chairs"]
+    together = build(settings("llava_vicuna", repo_id="tiny/llava", prompts=prompts)).describe(IMAGE)
+    alone = [build(settings("llava_vicuna", repo_id="tiny/llava", prompts=[p])).describe(IMAGE)[0] for p in prompts]
+    assert together == alone
+
+
+def test_objects_are_those_of_the_segments(monkeypatch: pytest.MonkeyPatch):
+    captioner = build(settings("objects", repo_id="tiny/mask2former"))
+    assert isinstance(captioner, ObjectCaptioner)
+    found = [{"label_id": label} for label in (0, 1, 1, 2, 3, 3, 3)]
+    seen = []
+
+    def segments(outputs, threshold, target_sizes):
+        seen.append((outputs.class_queries_logits.shape, threshold, target_sizes))
+        return [{"segments_info": found}]
+
+    monkeypatch.setattr(captioner.processor, "post_process_panoptic_segmentation", segments)
+    sentences = captioner.describe(IMAGE)
+    assert seen == [((1, 6, 5), 0.5, [(48, 64)])]
+    assert len(sentences) == 5
+    for part in ("a wall", "two people", "a wooden floor", "three traffic lights"):
+        assert all(part in sentence for sentence in sentences)
+
+
+def test_a_random_segmentation_model_runs_to_the_end():
+    # So low a threshold that something is always seen.
+    sentences = build(settings("objects", repo_id="tiny/mask2former", threshold=0.01)).describe(IMAGE)
+    assert len(sentences) == 5
+    assert all(sentence.startswith("An image") for sentence in sentences)
+
+
+def test_a_run_over_a_data_set_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    dataset = Flat([1.0, 2.0, 3.0, 4.0], [48] * 4)
+    source = build(settings("llava_vicuna", repo_id="tiny/llava", max_new_tokens=4))
+    described = []
+
+    def describe(image: np.ndarray, original=source.describe) -> list[str]:
+        if len(described) == 3:
+            described.clear()
+            raise KeyboardInterrupt
+        described.append(image)
+        return original(image)
+
+    monkeypatch.setattr(source, "describe", describe)
+    with pytest.raises(KeyboardInterrupt):
+        pack_captions(tmp_path / "flat.sqlite", [dataset], source, {}, save_every=1)
+    assert pack_captions(tmp_path / "flat.sqlite", [dataset], source, {}, save_every=1) == 1
+    assert len(described) == 1
+    assert np.array_equal(described[0], dataset.read_frame(3).image)
+    assert len(PackedCaptions(tmp_path / "flat.sqlite").lines("test", "flat/0")) == 5
+
+
+def test_missing_and_broken_weights_are_told(weights: Path):
+    with pytest.raises(UserError, match=r"no repository tiny/none.*\n.*hf download tiny/none"):
+        build(settings("llava_vicuna", repo_id="tiny/none"))
+    (weights / "tiny/broken").mkdir()
+    (weights / "tiny/broken/config.json").write_text("{}")
+    for source in ("llava_vicuna", "objects"):
+        with pytest.raises(UserError, match="tiny/broken: transformers cannot load it"):
+            build(settings(source, repo_id="tiny/broken"))

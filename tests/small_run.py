@@ -1,0 +1,78 @@
+"""The trainer of the training config on two flat worlds: what the tests of training, stopping and resuming run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import tiny
+import torch
+from world import Flat
+
+from tr2m.build import build
+from tr2m.data.depth_dataset import DepthDataset
+from tr2m.data.eval_regions import FullFrame
+from tr2m.evaluation.protocol import Protocol
+from tr2m.training.run_log import RunLog
+from tr2m.training.seeding import seed_everything
+from tr2m.training.trainer import Trainer
+from tr2m.training.validation import ValidationSet
+
+CPU = torch.device("cpu")
+PROTOCOL = Protocol("paper", "m", 1e-3, 10.0, FullFrame())
+
+
+def make_trainer(folder: Path, *overrides: str, sets: list[DepthDataset] | None = None, **changes: Any) -> Trainer:
+    """Batches of two, five batches an epoch, two epochs."""
+    settings = tiny.config("model=tiny", *tiny.SMALL, "optim.optimizer.lr=1e-3", *overrides)
+    sets = sets or [Flat([1, 2, 3, 4, 5], [48] * 5, "near"), Flat([6, 7, 8, 9], [30] * 4, "far")]
+    seed_everything(0)
+    model = build(settings["model"])
+    contrast = build(settings["contrast"], encoder=model.rescale_encoder)
+    parameters = [p for module in (model, contrast) for p in module.parameters() if p.requires_grad]
+    small = {"epochs": 2, "batch_size": 2, "workers": 0, "log_every": 2, "panels": 0}
+    return Trainer(
+        model=model,
+        contrast=contrast,
+        objective=build(settings["objective"]),
+        optimizer=build(settings["optim"]["optimizer"], params=parameters),
+        schedule=build(settings["optim"]["schedule"]),
+        train_sets=sets,
+        validation_sets=[ValidationSet(dataset, PROTOCOL, True) for dataset in sets],
+        log=RunLog(folder, settings, [], CPU),
+        device=CPU,
+        config=settings,
+        seed=0,
+        **{**settings["trainer"], **small, **changes},
+    )
+
+
+def record_samples(trainer: Trainer) -> list[list[str]]:
+    """The sample ids of each step from here on, in a list that grows as the trainer runs."""
+    seen: list[list[str]] = []
+    add = trainer.window.add
+    trainer.window.add = lambda record: (seen.append(record.sample_ids), add(record))
+    return seen
+
+
+def everything(trainer: Trainer) -> dict[str, Any]:
+    """All that a step can change, as one flat dictionary."""
+    moments = {f"adam {i} {k}": v for i, s in trainer.optimizer.state_dict()["state"].items() for k, v in s.items()}
+    return {
+        **trainer.model.state_dict(),
+        **{f"contrast.{name}": value for name, value in trainer.contrast.state_dict().items()},
+        **moments,
+        "lr": trainer.scheduler.get_last_lr(),
+        "rng": torch.get_rng_state(),
+        "progress": vars(trainer.progress),
+    }
+
+
+def differences(expected: dict[str, Any], got: dict[str, Any]) -> list[str]:
+    """Names of what is not bit for bit the same."""
+    names = sorted(expected.keys() ^ got.keys())
+    for name in expected.keys() & got.keys():
+        one, other = expected[name], got[name]
+        if not (torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other):
+            names.append(name)
+    return names

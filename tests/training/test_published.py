@@ -1,0 +1,61 @@
+import json
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+from small_run import make_trainer
+
+from tr2m.errors import UserError
+from tr2m.load import load_model
+from tr2m.training.published import publish
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    make_trainer(folder, max_steps=1).fit()
+    return folder / "checkpoints/last.pt"
+
+
+def test_a_published_folder_is_the_same_model_and_holds_no_paths(checkpoint: Path, tmp_path: Path):
+    folder = tmp_path / "weights"
+    publish(checkpoint, folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
+    batch = tiny.batch()
+    with torch.no_grad():
+        expected, got = (
+            load_model(source)(batch.image, batch.captions).metric_depth for source in (checkpoint, folder)
+        )
+    assert torch.equal(expected, got)
+    config = json.loads((folder / "config.json").read_text())
+    assert config["config"].keys() == {"name", "seed", "model"}
+    assert load_model(folder).input_sizes == load_model(checkpoint).input_sizes == [(28, 42), (28, 42)]
+    with pytest.raises(UserError, match="weights exists"):
+        publish(checkpoint, folder)
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (lambda folder: (folder / "config.json").write_text("[" * 100_000), "as scripts/export.py writes them"),
+        (lambda folder: (folder / "config.json").write_text("{}"), "expected format_version 1"),
+        (lambda folder: (folder / "config.json").unlink(), "as scripts/export.py writes them"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"half"), "as scripts/export.py writes them"),
+    ],
+)
+def test_what_is_not_a_published_folder_is_refused(checkpoint: Path, tmp_path: Path, harm, message: str):
+    publish(checkpoint, tmp_path / "weights")
+    harm(tmp_path / "weights")
+    with pytest.raises(UserError, match=message):
+        load_model(tmp_path / "weights")
+
+
+def test_a_changed_byte_is_found(checkpoint: Path, tmp_path: Path):
+    publish(checkpoint, tmp_path / "weights")
+    path = tmp_path / "weights/model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"is not the file that config.json describes"):
+        load_model(tmp_path / "weights")

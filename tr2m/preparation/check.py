@@ -1,0 +1,164 @@
+"""Everything that is wrong with a data set, in one go and in words."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from tqdm import tqdm
+
+from tr2m.build import build
+from tr2m.data.captions import CaptionSource
+from tr2m.data.depth_dataset import DepthDataset
+from tr2m.errors import UserError
+from tr2m.models.text_encoder import CONTEXT_LENGTH, count_tokens
+from tr2m.preparation.depth_histogram import DepthHistogram
+from tr2m.preparation.sampling import choose_frames
+from tr2m.preparation.without_captions import without_captions
+
+
+@dataclass(frozen=True)
+class Thoroughness:
+    """How much of a data set is looked at.
+
+    Args:
+        frames: of each split; at first one of every folder. None: all.
+        seed: which frames.
+        shown: how many problems of one kind are told in full.
+        threads: that decode frames at a time.
+    """
+
+    frames: int | None
+    seed: int
+    shown: int
+    threads: int
+
+
+@dataclass
+class Findings:
+    """What is the case and what is wrong, in sentences."""
+
+    facts: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, kind: str, problems: list[str], of: int, shown: int) -> None:
+        """Problems of one kind, met among `of` things: the first in full, the rest as a number; none twice."""
+        problems = [problem for problem in problems if problem not in self.problems]
+        if len(problems) > shown:
+            problems = [
+                *problems[:shown],
+                f"... {len(problems)} of {of} {kind} in all; see them with shown={len(problems)}",
+            ]
+        self.problems += problems
+
+
+def check_dataset(config: dict[str, Any], expected_median: list[float] | None, how: Thoroughness) -> Findings:
+    """Look at the files, the depth and the captions of all splits of a data set.
+
+    Args:
+        config: an entry of configs/dataset, resolved.
+        expected_median: metres, lowest and highest plausible median of the depth; None if not known.
+    """
+    findings = Findings()
+    captions = None
+    if "captions" in config["reader"]:
+        try:
+            captions = build(config["reader"]["captions"])
+        except UserError as error:
+            findings.problems.append(str(error))
+    for label, split, reader in readings(config):
+        try:
+            dataset = build(reader, split=split)
+        except UserError as error:
+            # One missing folder is one problem, not one for each split.
+            if str(error) not in findings.problems:
+                findings.problems.append(str(error))
+            continue
+        indices = choose_frames(dataset.sample_ids, how.frames or len(dataset), how.seed)
+        findings.facts.append(f"{label}: {len(dataset):,} frames, {len(indices):,} of them decoded")
+        check_frames(label, dataset, indices, expected_median, how, findings)
+        # The readers of the synthetic world and of a folder of one's own bring their captions along.
+        source = captions if "captions" in config["reader"] else dataset.captions
+        if label == split and source:
+            check_captions(source, dataset, how, findings)
+    return findings
+
+
+def readings(config: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """(label, split, reader) of each split, and of the evaluation split as those protocols read it that read it
+    differently.
+    """
+    reader, test = without_captions(config["reader"]), config["eval_split"]
+    plain = [(split, split, reader) for split in dict.fromkeys((config["train_split"], test)) if split]
+    protocols = config["protocols"].items()
+    return plain + [(f"{test}, {name}", test, reader | p["reader"]) for name, p in protocols if "reader" in p]
+
+
+def check_frames(
+    label: str,
+    dataset: DepthDataset,
+    indices: list[int],
+    expected_median: list[float] | None,
+    how: Thoroughness,
+    findings: Findings,
+) -> None:
+    """Decode frames and compare the distribution of their depth with what is expected."""
+    histogram = DepthHistogram(dataset.depth_range)
+    problems = []
+    with ThreadPoolExecutor(how.threads) as pool:
+        looks = pool.map(lambda index: look_at(dataset, index), indices)
+        for result in tqdm(looks, total=len(indices), desc=f"{dataset.name} {label}: frames"):
+            if isinstance(result, str):
+                problems.append(result)
+            else:
+                histogram.add(result)
+    findings.add("frames", problems, len(indices), how.shown)
+    if histogram.count:
+        findings.facts.append(f"{label}: {histogram.describe()}")
+        findings.problems += [f"{label}: {p}" for p in histogram.problems(expected_median)]
+
+
+def look_at(dataset: DepthDataset, index: int) -> Float[np.ndarray, " N"] | str:
+    """The valid depths of a frame in metres, or what is wrong with it."""
+    try:
+        frame = dataset.read_frame(index)
+    except UserError as error:
+        return str(error)
+    where = f"{dataset.split} frame {dataset.sample_ids[index]}"
+    depth = frame.depth[frame.depth != 0]
+    if not np.isfinite(depth).all() or (depth < 0).any():
+        return f"{where}: expected depth that is finite and not negative; the reader's decoding is wrong."
+    return depth if depth.size else f"{where}: its depth has no measurement at all."
+
+
+def check_captions(source: CaptionSource, dataset: DepthDataset, how: Thoroughness, findings: Findings) -> None:
+    """Whether every frame has its captions, and which of them CLIP would cut off."""
+    problems, cut, lines = [], [], 0
+    for sample_id in tqdm(dataset.sample_ids, desc=f"{dataset.name} {dataset.split}: captions"):
+        try:
+            captions = source.lines(dataset.split, sample_id)
+        except UserError as error:
+            problems.append(str(error))
+            continue
+        lines += len(captions)
+        cut += [f"{sample_id}, line {number}" for number in too_long(captions)]
+    findings.facts.append(f"{dataset.split}: {lines:,} captions ({source.description})")
+    if cut:
+        findings.facts.append(
+            f"{dataset.split}: {len(cut):,} of them have more than {CONTEXT_LENGTH} tokens, where CLIP cuts them off: "
+            + "; ".join(cut[: how.shown])
+        )
+    findings.add("frames without captions", problems, len(dataset), how.shown)
+
+
+def too_long(captions: list[str]) -> list[int]:
+    """Numbers, from 1, of the captions with more tokens than CLIP reads."""
+    # A token has at least one byte: most captions need no tokenizer to be short enough.
+    return [
+        number
+        for number, caption in enumerate(captions, start=1)
+        if len(caption.encode()) > CONTEXT_LENGTH - 2 and count_tokens(caption) > CONTEXT_LENGTH
+    ]

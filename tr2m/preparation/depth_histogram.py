@@ -1,0 +1,75 @@
+"""How the depth of many frames is distributed, to notice a wrong unit."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+# Fine enough for a median within 2 %, from a tenth of a millimetre to a hundred kilometres.
+_EDGES = np.geomspace(1e-4, 1e5, 1025)
+_BARS = " ▁▂▃▄▅▆▇█"
+_SHOWN_BINS = 20
+# Of the depth that is measured; sky and windows beyond the range are common, a wrong unit puts nearly all outside.
+_LEAST_SHARE_INSIDE = 0.5
+
+
+class DepthHistogram:
+    """Counts depths in metres, in bins of equal ratio.
+
+    Args:
+        depth_range: metres; the open interval in which this data set's depth counts.
+    """
+
+    def __init__(self, depth_range: tuple[float, float]) -> None:
+        self.low, self.high = depth_range
+        self.counts = np.zeros(len(_EDGES) - 1, np.int64)
+        self.inside = 0
+        self.least, self.greatest = np.inf, 0.0
+
+    @property
+    def count(self) -> int:
+        return int(self.counts.sum())
+
+    def add(self, depth: Float[np.ndarray, " N"]) -> None:
+        """Count the valid depths of a frame, at least one of them."""
+        self.counts += np.histogram(depth.clip(_EDGES[0], _EDGES[-1]), _EDGES)[0]
+        self.inside += int(((depth > self.low) & (depth < self.high)).sum())
+        self.least, self.greatest = min(self.least, float(depth.min())), max(self.greatest, float(depth.max()))
+
+    def quantile(self, share: float) -> float:
+        """Metres below which this share of the depths lies, within 2 %."""
+        bin_ = int(np.searchsorted(self.counts.cumsum(), share * self.count))
+        return float(np.sqrt(_EDGES[bin_] * _EDGES[bin_ + 1]))
+
+    def describe(self) -> str:
+        """Range, quantiles, and a histogram in characters over the data set's range in equal steps."""
+        near, median, far = (self.quantile(share) for share in (0.05, 0.5, 0.95))
+        return (
+            f"depth {self.least:.3g} to {self.greatest:.3g} m, 5 % {near:.3g}, median {median:.3g}, 95 % {far:.3g}; "
+            f"from {self.low:g} to {self.high:g} m: |{self._bars()}|"
+        )
+
+    def _bars(self) -> str:
+        centres = np.sqrt(_EDGES[:-1] * _EDGES[1:])
+        heights = np.histogram(centres, _SHOWN_BINS, (self.low, self.high), weights=self.counts)[0]
+        return "".join(_BARS[int(np.ceil(height * (len(_BARS) - 1)))] for height in heights / max(heights.max(), 1))
+
+    def problems(self, expected_median: list[float] | None) -> list[str]:
+        """What is implausible about the depths.
+
+        Args:
+            expected_median: metres, the lowest and highest plausible one; None if not known.
+        """
+        found = []
+        if (share := self.inside / self.count) < _LEAST_SHARE_INSIDE:
+            found.append(
+                f"only {share:.0%} of the measured depth lies between {self.low:g} and {self.high:g} m: {_UNIT}"
+            )
+        median = self.quantile(0.5)
+        if expected_median and not expected_median[0] <= median <= expected_median[1]:
+            low, high = expected_median
+            found.append(f"the median depth is {median:.3g} m, expected {low:g} to {high:g} m: {_UNIT}")
+        return found
+
+
+_UNIT = "is this the release whose encoding docs/datasets.md describes?"

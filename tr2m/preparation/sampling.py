@@ -1,0 +1,17 @@
+"""Which frames of a split to look at when all are too many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+import numpy as np
+
+
+def choose_frames(sample_ids: Sequence[str], count: int, seed: int) -> list[int]:
+    """Indices of `count` frames at random, ascending: first one of every folder (scene, drive, video), then others."""
+    order = np.random.default_rng(seed).permutation(len(sample_ids)).tolist()
+    # Reversed, because the last one of a folder stays in the dictionary.
+    one_each = {PurePosixPath(sample_ids[index]).parent: index for index in reversed(order)}
+    spread = [index for index in order if one_each[PurePosixPath(sample_ids[index]).parent] == index]
+    return sorted(list(dict.fromkeys([*spread, *order]))[:count])

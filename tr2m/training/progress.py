@@ -1,0 +1,21 @@
+"""Where a run is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Progress:
+    """Saved in every checkpoint."""
+
+    epoch: int = 0
+    batch: int = 0
+    """Batches of the current epoch that are done."""
+    step: int = 0
+    validated: int = 0
+    """The epoch after which the last validation was finished."""
+    best: float = float("inf")
+    """Lowest mean abs_rel over the monitored data sets so far."""
+    skipped: int = 0
+    """Steps that changed no weight, because a loss term or the gradient was not finite."""

@@ -1,0 +1,65 @@
+"""Scoring while training: every validation set, with pictures, and the one number that chooses the best checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tr2m.evaluation.evaluator import Evaluation, ModelMethod, Scored, evaluate
+from tr2m.training.carry_on import CarryOn
+from tr2m.training.panels import save_panel
+from tr2m.training.run_log import RunLog
+from tr2m.types import DepthBatch
+
+
+@dataclass(frozen=True)
+class ValidationSet(Scored):
+    """A data set to score while training, and whether it counts when the best checkpoint is chosen."""
+
+    monitored: bool
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Scores a model on `sets` and draws the first `panels` frames of each.
+
+    Args:
+        workers: processes that load frames.
+    """
+
+    sets: Sequence[ValidationSet]
+    log: RunLog
+    device: torch.device
+    workers: int
+    panels: int
+
+    def __call__(self, model: nn.Module, epoch: int, step: int) -> list[Evaluation]:
+        """One evaluation for each set, logged at `step`; pictures are named by `epoch`."""
+        model.eval()
+        evaluations = []
+        for validation in self.sets:
+            name = validation.dataset.name
+
+            def draw(number: int, batch: DepthBatch, prediction: Tensor, v: ValidationSet = validation) -> None:
+                if number < self.panels:
+                    path = self.log.folder / "panels" / f"{v.dataset.name}_{number}_epoch{epoch:03d}.png"
+                    with CarryOn(str(path)):
+                        features = model.encode(batch.image, batch.captions, batch.relative_depth)
+                        save_panel(path, batch, model.rescale(features), features.relative_depth, v.protocol)
+
+            evaluation = evaluate(ModelMethod(model), [validation], self.device, self.workers, draw)[0]
+            self.log.write(f"validate/{name}", step, evaluation.result["metrics"])
+            evaluations.append(evaluation)
+        return evaluations
+
+    def score(self, evaluations: Sequence[Evaluation]) -> float:
+        """Mean abs_rel over the monitored sets, by which the best checkpoint is chosen; infinite if there is none."""
+        monitored = [
+            evaluation.result["metrics"]["abs_rel"]
+            for evaluation, validation in zip(evaluations, self.sets, strict=True)
+            if validation.monitored
+        ]
+        return sum(monitored) / len(monitored) if monitored else float("inf")
