@@ -56,7 +56,7 @@ def record_samples(trainer: Trainer) -> list[list[str]]:
 
 
 def everything(trainer: Trainer) -> dict[str, Any]:
-    """All that a step can change, as one flat dictionary."""
+    """All that a step can change, as one flat dictionary: of the random state, which is global, as it is now."""
     moments = {f"adam {i} {k}": v for i, s in trainer.optimizer.state_dict()["state"].items() for k, v in s.items()}
     return {
         **trainer.model.state_dict(),

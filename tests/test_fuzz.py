@@ -26,7 +26,7 @@ from tr2m.errors import UserError
 from tr2m.load import load_model
 from tr2m.training.checkpoint import load_checkpoint, save_checkpoint
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 # Hypothesis draws seeds; each makes so many inputs, since drawing one is slower than reading one.
 INPUTS_PER_SEED = 100
 SECONDS = 20

@@ -210,14 +210,12 @@ def test_the_plan_lists_each_run_once_before_its_evaluations(tmp_path: Path):
 def test_the_plan_leaves_out_what_is_there_and_goes_on_with_what_was_cut_off(tmp_path: Path):
     plant(tmp_path, "maps", "nyuv2", 0.25)
     plant(tmp_path, "maps", "ibims", 0.25)
-    cut_off = tmp_path / "factors/seed0/checkpoints/last.pt"
-    cut_off.parent.mkdir(parents=True)
-    cut_off.touch()
+    (tmp_path / "factors/seed0/checkpoints").mkdir(parents=True)
     commands = [str(step) for step in plan([filled(tmp_path, 4)], world("paper"), tmp_path)]
     assert [command for command in commands if "maps/" in command] == [
         f"python scripts/eval.py ckpt={tmp_path}/maps/seed0/checkpoints/last.pt dataset=diode protocol=paper"
     ]
-    assert any(f"resume={cut_off}" in command for command in commands)
+    assert any("name=factors run_id=seed0" in command and "resume=auto" in command for command in commands)
 
 
 def test_saved_predictions_and_impossible_cells_are_no_commands_to_run(tmp_path: Path):

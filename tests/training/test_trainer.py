@@ -7,27 +7,31 @@ from small_run import differences, everything, make_trainer, record_samples
 from world import Flat
 
 from tr2m.errors import UserError
+from tr2m.training.stop_signals import StopSignals
 
 
-@pytest.mark.parametrize(("split", "workers"), [(2, 0), (5, 2), (7, 0), (10, 0)])
+@pytest.mark.parametrize(("split", "workers"), [(2, 0), (4, 2), (6, 0), (8, 0)])
 def test_steps_resume_steps_equal_all_steps_exactly(tmp_path: Path, split: int, workers: int):
-    """Split inside an epoch, at its edge, in the second epoch, and before nothing but the last validation."""
-    whole = make_trainer(tmp_path / "whole")
+    """Split inside an epoch, at its edge, in the second epoch, and before nothing but the last validation. Batches of
+    three, so that the partner in the contrast is random.
+    """
+    whole = make_trainer(tmp_path / "whole", batch_size=3)
     samples = record_samples(whole)
     whole.fit()
-    part = make_trainer(tmp_path / "parts", max_steps=split, validate_every=1 if split < 10 else 10)
+    expected = everything(whole)
+    part = make_trainer(tmp_path / "parts", batch_size=3, max_steps=split, validate_every=1 if split < 8 else 10)
     first = record_samples(part)
     part.fit()
-    resumed = make_trainer(tmp_path / "parts", workers=workers)
+    resumed = make_trainer(tmp_path / "parts", batch_size=3, workers=workers)
     rest = record_samples(resumed)
     torch.manual_seed(1234)  # what a new process starts with must not matter
     resumed.resume(tmp_path / "parts/checkpoints/last.pt")
     assert resumed.progress.step == split
     resumed.fit()
     assert first + rest == samples
-    assert (len(first), len(samples)) == (split, 10)
-    if split < 10:
-        assert differences(everything(whole), everything(resumed)) == []
+    assert (len(first), len(samples)) == (split, 8)
+    if split < 8:
+        assert differences(expected, everything(resumed)) == []
 
 
 def test_validation_that_a_kill_cut_off_is_made_up_for(tmp_path: Path):
@@ -39,6 +43,15 @@ def test_validation_that_a_kill_cut_off_is_made_up_for(tmp_path: Path):
     resumed.resume(tmp_path / "checkpoints/last.pt")
     assert len(resumed.fit()) == 2
     assert (tmp_path / "checkpoints/best.pt").exists()
+
+
+def test_a_kill_right_after_the_last_step_was_saved_costs_no_validation(tmp_path: Path):
+    trainer = make_trainer(tmp_path, epochs=1, save_every=1)
+    with StopSignals() as signals:
+        trainer.train_epoch(signals)  # and nothing of what `fit` does after it
+    resumed = make_trainer(tmp_path, epochs=1)
+    resumed.resume(tmp_path / "checkpoints/last.pt")
+    assert len(resumed.fit()) == 2
 
 
 @pytest.mark.parametrize("accumulate", [2, 3, 5])

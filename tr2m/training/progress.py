@@ -19,3 +19,10 @@ class Progress:
     """Lowest mean abs_rel over the monitored data sets so far."""
     skipped: int = 0
     """Steps that changed no weight, because a loss term or the gradient was not finite."""
+
+    def count_step(self, steps_per_epoch: int) -> None:
+        """One more step is done; the last one of an epoch begins the next."""
+        self.step += 1
+        self.batch += 1
+        if self.batch == steps_per_epoch:
+            self.epoch, self.batch = self.epoch + 1, 0

@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from tr2m.distributed import is_main, process_rank
 from tr2m.training.carry_on import CarryOn
@@ -27,7 +26,7 @@ class RunStatus(AbstractContextManager):
         position: gives what is recorded beside the state, such as the step.
     """
 
-    def __init__(self, folder: Path, position: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, folder: Path, position: Callable[[], dict[str, int]]) -> None:
         self.folder = folder
         self.position = position
 

@@ -116,7 +116,7 @@ class Trainer:
         logger.info("%d images a step in all, over %s", self.batch_size, split)
         results: list[Evaluation] = []
         self.log.start()
-        with RunStatus(self.log.folder, lambda: vars(self.progress)), StopSignals() as signals:
+        with RunStatus(self.log.folder, self.position), StopSignals() as signals:
             while True:
                 signals.raise_if_asked(f"go on with resume={self.log.folder / 'checkpoints/last.pt'}")
                 if self.validation_is_due():
@@ -129,6 +129,9 @@ class Trainer:
                     break
         self.log.close()
         return results
+
+    def position(self) -> dict[str, int]:
+        return {"epoch": self.progress.epoch, "step": self.progress.step}
 
     def train_epoch(self, signals: StopSignals) -> None:
         """Train until the end of the epoch, until `max_steps`, or until a signal asks to stop."""
@@ -146,16 +149,13 @@ class Trainer:
         for batches, unreadable in tqdm(loader, desc=title, leave=False, disable=None if is_main() else True):
             self.unreadable_frames.add(unreadable)
             self.window.add(self.train_step(batches))
-            self.progress.step += 1
-            self.progress.batch += 1
+            self.progress.count_step(self.steps_per_epoch)
             if self.progress.step % self.log_every == 0:
                 self.write_window()
             if self.progress.step % self.save_every == 0:
                 self.save()
             if self.progress.step == self.last_step or signals.agreed():
                 break
-        if self.progress.batch == self.steps_per_epoch:
-            self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
 
     def train_step(self, batches: Sequence[DepthBatch]) -> StepRecord:
         """One optimisation step (Eq. 9) on this process's parts of a batch. Nothing here waits for the device."""

@@ -88,9 +88,7 @@ def training_step(experiment: str, seed: int, world: World, outputs: Path, check
     chosen = f"[{experiment},{world.base}]" if world.base else experiment
     arguments = ["scripts/train.py", f"experiment={chosen}", f"name={experiment}", f"run_id=seed{seed}", f"seed={seed}"]
     arguments += world.train_overrides.get(experiment, "").split()
-    arguments.append(f"paths.outputs={outputs}")
-    if checkpoint.is_file():
-        arguments.append(f"resume={checkpoint}")
+    arguments += [f"paths.outputs={outputs}", "resume=auto"]
     return Step(tuple(arguments), world.hours.get(experiment, world.hours["train"]), checkpoint)
 
 
