@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
 
 from tr2m.build import build
 from tr2m.data.captions import CaptionSource
@@ -14,16 +13,11 @@ from tr2m.data.depth_dataset import DepthDataset
 from tr2m.distributed import on_main
 from tr2m.errors import UserError
 from tr2m.evaluation.evaluator import Scored
+from tr2m.training.assemble import assemble_trainer
 from tr2m.training.resume import locate_run
 from tr2m.training.run_log import RunLog, environment
-from tr2m.training.seeding import seed_everything
 from tr2m.training.trainer import Trainer
 from tr2m.training.validation import ValidationSet
-
-
-def plain(config: DictConfig) -> dict[str, Any]:
-    """The config as plain containers, interpolations resolved."""
-    return OmegaConf.to_container(config, resolve=True)
 
 
 def pick_device(name: str) -> torch.device:
@@ -98,26 +92,10 @@ def build_trainer(settings: dict[str, Any], overrides: list[str]) -> Trainer:
     experiment = Path(settings["paths"]["outputs"], str(settings["name"]))
     run_id = None if settings["run_id"] is None else str(settings["run_id"])
     folder, checkpoint = on_main(lambda: locate_run(experiment, run_id, settings["resume"]))
-    seed_everything(settings["seed"])
     train_sets, scored_sets = build_datasets(settings["data"]["datasets"])
     trained = {dataset.name for dataset in train_sets}
-    model = build(settings["model"]).to(device)
-    contrast = build(settings["contrast"], encoder=model.rescale_encoder).to(device)
-    parameters = [p for module in (model, contrast) for p in module.parameters() if p.requires_grad]
-    trainer = Trainer(
-        model=model,
-        contrast=contrast,
-        objective=build(settings["objective"]),
-        optimizer=build(settings["optim"]["optimizer"], params=parameters),
-        schedule=build(settings["optim"]["schedule"]),
-        train_sets=train_sets,
-        validation_sets=[ValidationSet(s.dataset, s.protocol, s.dataset.name in trained) for s in scored_sets],
-        log=RunLog(folder, settings, overrides, device),
-        device=device,
-        config=settings,
-        seed=settings["seed"],
-        **settings["trainer"],
-    )
+    validation_sets = [ValidationSet(s.dataset, s.protocol, s.dataset.name in trained) for s in scored_sets]
+    trainer = assemble_trainer(settings, train_sets, validation_sets, RunLog(folder, settings, overrides, device))
     if checkpoint:
         trainer.resume(checkpoint)
     return trainer

@@ -6,7 +6,7 @@ import sys
 import time
 from dataclasses import replace
 
-from hydra_app import CONFIGS, check_overrides, with_plain_errors
+from hydra_app import CONFIGS, check_overrides, plain, with_plain_errors
 
 
 def main() -> None:
@@ -14,7 +14,7 @@ def main() -> None:
 
     import cv2
     import numpy as np
-    from composition import build_datasets, build_trainer, plain
+    from composition import build_datasets, build_trainer
     from hydra import compose, initialize_config_dir
 
     from tr2m.evaluation.alignment import LinearFit, MedianScale

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra_app import hydra_app
+from hydra_app import hydra_app, plain
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @hydra_app("eval")
 def main(config: DictConfig) -> None:
     from baselines import align, build_baseline
-    from composition import build_scored, pick_device, plain, provenance
+    from composition import build_scored, pick_device, provenance
 
     from tr2m.distributed import gather, is_main, process_group
     from tr2m.errors import UserError

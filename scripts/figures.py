@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hydra_app import hydra_app
+from hydra_app import hydra_app, plain
 from omegaconf import DictConfig
 
 
@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 def main(config: DictConfig) -> None:
     from pathlib import Path
 
-    from composition import build_scored, pick_device, plain
+    from composition import build_scored, pick_device
 
     from tr2m import load_model
     from tr2m.errors import UserError

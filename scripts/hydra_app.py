@@ -42,6 +42,11 @@ def hydra_app(config_name: str) -> Callable[[Callable[[DictConfig], None]], Call
     return decorate
 
 
+def plain(config: DictConfig) -> dict[str, Any]:
+    """The config as plain containers, interpolations resolved."""
+    return OmegaConf.to_container(config, resolve=True)
+
+
 def with_plain_errors(function: Callable[[], None]) -> None:
     """Run `function`; a UserError ends the program with its message and without a traceback."""
     try:

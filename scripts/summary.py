@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hydra_app import hydra_app
+from hydra_app import hydra_app, plain
 from omegaconf import DictConfig
 
 FROZEN = ("image_encoder", "text_encoder", "relative_depth")
@@ -13,8 +13,6 @@ FROZEN = ("image_encoder", "text_encoder", "relative_depth")
 
 @hydra_app("summary")
 def main(config: DictConfig) -> None:
-    from composition import plain
-
     counts = count_parameters(plain(config))
     for name, count in counts.items():
         state = "frozen" if name in FROZEN else "trained"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 
-from hydra_app import hydra_app
+from hydra_app import hydra_app, plain
 from omegaconf import DictConfig
 
 
 @hydra_app("train")
 def main(config: DictConfig) -> None:
     # Imported here, so that --help and a misspelt option answer without waiting for torch.
-    from composition import build_trainer, pick_device, plain, provenance
+    from composition import build_trainer, pick_device, provenance
 
     from tr2m.distributed import is_main, process_group
     from tr2m.evaluation.report import format_protocol, format_table, save_evaluation

@@ -22,6 +22,7 @@ BELOW = {
 BELOW["evaluation"] = {"types", "ops", "errors", "models", "losses", "data", "distributed"}
 BELOW["training"] = BELOW["evaluation"] | {"evaluation", "build"}
 BELOW["inference"] = BELOW["evaluation"] | {"evaluation"}
+BELOW["benchmark"] = BELOW["training"] | {"training"}
 BELOW["captioning"] = {"types", "ops", "errors", "models", "data"}
 BELOW["preparation"] = BELOW["captioning"] | {"evaluation", "build"}
 BELOW["load"] = BELOW["training"] | {"training"}

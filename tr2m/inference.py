@@ -19,7 +19,7 @@ from tr2m.evaluation.caption_average import average_over_captions
 from tr2m.evaluation.protocol import resize_to
 from tr2m.models.resize_rule import LowerBound
 from tr2m.models.tr2m import TR2M
-from tr2m.types import Frame
+from tr2m.types import Frame, unit_range
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -63,7 +63,7 @@ def predict(
     device = next(model.parameters()).device
     pixels, _, relative = evaluation_tensors(Frame(image, np.zeros(size, np.float32), relative_depth), rule(*size))
     relative = None if relative is None else relative[None].to(device)
-    output, spread = average_over_captions(model, pixels[None].to(device), captions, relative)
+    output, spread = average_over_captions(model, unit_range(pixels[None].to(device)), captions, relative)
 
     def at_photo_size(values: Float[Tensor, "1 h w"]) -> Float[np.ndarray, "H W"]:
         return resize_to(values[0], size).cpu().numpy()

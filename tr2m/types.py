@@ -30,8 +30,8 @@ class Frame:
 class DepthSample:
     """One frame ready for the model. In training `depth` has the size of `image`; in evaluation it keeps its own."""
 
-    image: Float[Tensor, "3 H W"]
-    """RGB in [0, 1]."""
+    image: UInt8[Tensor, "3 H W"]
+    """RGB."""
     depth: Float[Tensor, "Hd Wd"]
     """Metres, 0 where not valid."""
     valid: Bool[Tensor, "Hd Wd"]
@@ -47,7 +47,8 @@ class DepthBatch:
     dataset: str
     depth_range: tuple[float, float]
     """Metres: the open interval in which this data set's ground truth counts."""
-    image: Float[Tensor, "B 3 H W"]
+    image: UInt8[Tensor, "B 3 H W"] | Float[Tensor, "B 3 H W"]
+    """RGB as it was read, a quarter of the bytes to move; in [0, 1] once `to` has brought it to its device."""
     depth: Float[Tensor, "B Hd Wd"]
     valid: Bool[Tensor, "B Hd Wd"]
     captions: list[str]
@@ -61,8 +62,9 @@ class DepthBatch:
         )
 
     def to(self, device) -> DepthBatch:
-        """The batch on `device`; the copy does not block when the batch is pinned."""
-        return self._map_tensors(lambda tensor: tensor.to(device, non_blocking=True))
+        """The batch on `device`, the image in [0, 1]; the copy does not block when the batch is pinned."""
+        moved = self._map_tensors(lambda tensor: tensor.to(device, non_blocking=True))
+        return moved if moved.image.is_floating_point() else replace(moved, image=unit_range(moved.image))
 
     def pin_memory(self) -> DepthBatch:
         return self._map_tensors(lambda tensor: tensor.pin_memory())
@@ -76,6 +78,11 @@ class DepthBatch:
         given, also = self.relative_depth, other.relative_depth
         same_relative = given is also or (given is not None and also is not None and torch.equal(given, also))
         return self.captions == other.captions and torch.equal(self.image, other.image) and same_relative
+
+
+def unit_range(image: UInt8[Tensor, "*B 3 H W"]) -> Float[Tensor, "*B 3 H W"]:
+    """RGB in [0, 1], as the models want it."""
+    return image.float().mul_(1 / 255)
 
 
 @dataclass(frozen=True)

@@ -89,10 +89,18 @@ def test_a_batch_names_its_samples_and_its_range():
     assert (batch.depth[1] == 0).all()
 
 
+def test_an_image_is_bytes_until_it_is_on_its_device():
+    dataset = Flat([2.0, 3.0], [48, 48])
+    batch = collate([(dataset, dataset.training_sample(i, np.random.default_rng(0))) for i in range(2)])
+    assert batch.image.dtype == torch.uint8
+    moved = batch.to("cpu")
+    np.testing.assert_allclose(moved.image, batch.image.numpy() / 255, atol=1e-7)
+    assert moved.to("cpu").image is moved.image
+
+
 def test_evaluation_keeps_the_size_of_the_ground_truth():
     sample = Flat([2.0], [7]).evaluation_sample(0)
     assert sample.image.shape == (3, 28, 42)
     assert sample.depth.shape == (6, 8)
     assert int(sample.valid.sum()) == 7
     assert sample.caption == "a flat wall, flat/0"
-    assert torch.is_floating_point(sample.image)

@@ -19,7 +19,8 @@ def test_everything_takes_the_asked_height_and_width_in_training(size):
     image, depth, relative_depth = training_tensors(frame(12, 20, relative=True), size)
     assert image.shape == (3, *size)
     assert depth.shape == relative_depth.shape == size
-    assert image.dtype == depth.dtype == relative_depth.dtype == torch.float32
+    assert image.dtype == torch.uint8
+    assert depth.dtype == relative_depth.dtype == torch.float32
 
 
 def test_depth_keeps_its_own_size_and_values_in_evaluation():
@@ -30,18 +31,18 @@ def test_depth_keeps_its_own_size_and_values_in_evaluation():
     assert relative_depth is None
 
 
-def test_image_at_its_own_size_is_the_pixels_over_255():
+def test_image_at_its_own_size_is_the_pixels():
     source = frame(6, 4)
     image, _, _ = training_tensors(source, (6, 4))
-    np.testing.assert_allclose(image, source.image.transpose(2, 0, 1) / 255, atol=1e-6)
+    np.testing.assert_array_equal(image, source.image.transpose(2, 0, 1))
 
 
-def test_image_stays_between_0_and_1_where_bicubic_overshoots():
+def test_image_stays_between_0_and_255_where_bicubic_overshoots():
     edge = np.zeros((8, 8, 3), np.uint8)
     edge[:, 4:] = 255
     image, _, _ = training_tensors(Frame(edge, np.ones((8, 8), np.float32)), (32, 32))
     assert image.min() == 0
-    assert image.max() == 1
+    assert image.max() == 255
 
 
 def test_sparse_depth_keeps_its_values_and_its_holes():
@@ -65,7 +66,7 @@ def test_depth_stays_under_its_pixel_of_the_image(size):
     ramp = np.tile(np.arange(64, dtype=np.float32), (48, 1))
     image, depth, _ = training_tensors(Frame(np.repeat(ramp[..., None] * 4, 3, -1).astype(np.uint8), ramp), size)
     inner = slice(8, -8)
-    assert (image[0] * 255 / 4 - depth)[:, inner].mean().item() == pytest.approx(0, abs=0.1)
+    assert (image[0] / 4 - depth)[:, inner].mean().item() == pytest.approx(0, abs=0.1)
 
 
 def test_relative_depth_half_the_size_is_a_weighted_mean():

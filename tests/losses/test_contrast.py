@@ -2,8 +2,8 @@ import math
 
 import pytest
 import torch
-from benchmark import direct_contrast
 
+from tr2m.benchmark.plain_contrast import PlainContrast
 from tr2m.losses.contrast import ScaleOrientedContrast
 
 
@@ -27,7 +27,7 @@ def test_equals_every_pixel_against_every_pixel(images: int):
     ours = queries.clone().requires_grad_(True)
     theirs = queries.double().requires_grad_(True)
     loss = ScaleOrientedContrast(4)(ours, keys, labels, partner)
-    expected = direct_contrast(theirs, keys.double(), labels, partner, rows=7)
+    expected = PlainContrast(4, rows=7)(theirs, keys.double(), labels, partner)
     loss.backward()
     expected.backward()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)

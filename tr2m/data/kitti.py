@@ -51,9 +51,10 @@ class KITTI(DepthDataset):
     def read_frame(self, index: int) -> Frame:
         sample_id = self.sample_ids[index]
         image_path = self.root / "raw" / f"{sample_id}.png"
-        return kitti_benchmark_crop(read_image_and_depth(image_path, self._depth_path(sample_id), UNITS_PER_METRE))
+        return kitti_benchmark_crop(read_image_and_depth(image_path, self.depth_path(sample_id), UNITS_PER_METRE))
 
-    def _depth_path(self, sample_id: str) -> Path:
+    def depth_path(self, sample_id: str) -> Path:
+        """The depth file of a frame, wherever the archive's part was unpacked. Raises UserError if it is nowhere."""
         _, drive, camera, _, number = sample_id.split("/")
         below = f"{drive}/proj_depth/{self.ground_truth}/{camera}/{number}.png"
         candidates = [self.root / "annotated" / part / below for part in ("", "train", "val")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import InterpolationMode
@@ -11,11 +11,11 @@ from torchvision.transforms.v2 import functional as F
 
 from tr2m.types import Frame
 
-Tensors = tuple[Float[Tensor, "3 H W"], Float[Tensor, "Hd Wd"], Float[Tensor, "H W"] | None]
+Tensors = tuple[UInt8[Tensor, "3 H W"], Float[Tensor, "Hd Wd"], Float[Tensor, "H W"] | None]
 
 
 def training_tensors(frame: Frame, size: tuple[int, int]) -> Tensors:
-    """Image in [0, 1], depth in metres and relative depth, all at `size` (height, width).
+    """Image, depth in metres and relative depth, all at `size` (height, width).
 
     Depth is resized by nearest neighbour: sparse lidar points keep their values and holes stay holes. "Exact": the
     plain variant rounds towards the upper left, which shifts depth against the image by half a pixel or so.
@@ -26,11 +26,10 @@ def training_tensors(frame: Frame, size: tuple[int, int]) -> Tensors:
 
 
 def evaluation_tensors(frame: Frame, size: tuple[int, int]) -> Tensors:
-    """Image in [0, 1] and relative depth at `size`; depth keeps the size of its file, where it is scored."""
+    """Image and relative depth at `size`; depth keeps the size of its file, where it is scored."""
     image = F.resize(tv_tensors.Image(frame.image.transpose(2, 0, 1)), list(size), InterpolationMode.BICUBIC)
-    image = F.to_dtype(image, torch.float32, scale=True).as_subclass(Tensor)
     relative_depth = None
     if frame.relative_depth is not None:
         relative_depth = torch.from_numpy(frame.relative_depth)[None]
         relative_depth = F.resize(relative_depth, list(size), InterpolationMode.BILINEAR)[0]
-    return image, torch.from_numpy(frame.depth), relative_depth
+    return image.as_subclass(Tensor), torch.from_numpy(frame.depth), relative_depth

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from tr2m.models.precision import full_precision
+
 
 class DPTHead(nn.Module):
     """One 1x1 convolution, two 2x transposed convolutions, one convolution to one channel, exp            (A.3.1)
@@ -37,8 +39,10 @@ class DPTHead(nn.Module):
         features = tokens.transpose(1, 2).unflatten(2, grid)
         features = F.relu(self.upsample1(self.project(features)))
         features = F.relu(self.upsample2(features))
-        logits = F.interpolate(self.to_logit(features), size, mode="bilinear", align_corners=False)[:, 0]
-        return logits.clamp(-self.max_logit, self.max_logit).exp()
+        # A logit near 5 in bfloat16 is off by up to 0.016, and so would be the share of every metre.
+        with full_precision(tokens.device):
+            logits = F.interpolate(self.to_logit(features.float()), size, mode="bilinear", align_corners=False)[:, 0]
+            return logits.clamp(-self.max_logit, self.max_logit).exp()
 
 
 class FactorHead(nn.Module):
@@ -53,8 +57,9 @@ class FactorHead(nn.Module):
     def forward(
         self, tokens: Float[Tensor, "B N D"], grid: tuple[int, int], size: tuple[int, int]
     ) -> Float[Tensor, "B H W"]:
-        logit = self.to_logit(F.relu(self.hidden(tokens.mean(dim=1))))
-        factor = logit.clamp(-self.max_logit, self.max_logit).exp()
+        with full_precision(tokens.device):
+            logit = self.to_logit(F.relu(self.hidden(tokens.mean(dim=1))))
+            factor = logit.clamp(-self.max_logit, self.max_logit).exp()
         return factor[:, :, None].expand(-1, *size)
 
 

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from tr2m.models.precision import mixed_precision
 from tr2m.types import ContrastFeatures
 
 
@@ -60,9 +61,10 @@ class MomentumContrast(nn.Module):
         Args:
             features: what the encoder takes; its `grid` is the tokens'.
         """
-        queries = self.projector(fused_tokens, features.grid)
-        with torch.no_grad():
-            keys = self.momentum_projector(self.momentum_encoder(features), features.grid)
+        with mixed_precision(fused_tokens.device):
+            queries = self.projector(fused_tokens, features.grid)
+            with torch.no_grad():
+                keys = self.momentum_projector(self.momentum_encoder(features), features.grid)
         return ContrastFeatures(queries, keys, another_image(len(keys), keys.device), self.projector.stride)
 
     @torch.no_grad()

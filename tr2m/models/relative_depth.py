@@ -52,7 +52,9 @@ class RelativeDepthModel(FrozenModule):
     def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B H W"]:
         """Relative depth of RGB in [0, 1], raw as the model gives it, at the size of the image."""
         size = image.shape[-2:]
-        resized = F.interpolate(image, self.resize(*size), mode="bicubic", align_corners=False, antialias=True)
+        resized = image
+        if (wanted := self.resize(*size)) != size:
+            resized = F.interpolate(image, wanted, mode="bicubic", align_corners=False, antialias=True)
         pixel_values = (resized.clamp(0, 1) - self.mean) / self.std
         depth = self.read(self.network(pixel_values=pixel_values)).float()
         return F.interpolate(depth[:, None], size, mode="bilinear", align_corners=False)[:, 0]

@@ -73,14 +73,19 @@ class CLIPTextEncoder(FrozenModule):
         # encoded with, or a resumed run would differ from an uninterrupted one.
         on_cpu = self.network.positional_embedding.device.type == "cpu"
         for group in [[caption] for caption in new] if on_cpu else [new] if new else []:
-            features, valid = self._encode(group)
+            features, valid = self.encode(group)
             self._cache.update({caption: (features[i], valid[i]) for i, caption in enumerate(group)})
         features, valid = zip(*(self._cache[caption] for caption in captions), strict=True)
         while len(self._cache) > self.cached_captions:
             del self._cache[next(iter(self._cache))]
         return torch.stack(features), torch.stack(valid)
 
-    def _encode(self, captions: list[str]) -> tuple[Float[Tensor, "B T D"], Bool[Tensor, "B T"]]:
+    def forget(self) -> None:
+        """Drop every caption that is kept."""
+        self._cache.clear()
+
+    def encode(self, captions: list[str]) -> tuple[Float[Tensor, "B T D"], Bool[Tensor, "B T"]]:
+        """The same, computed anew."""
         token_ids = self.tokenizer(captions).to(self.network.positional_embedding.device)
         pooled, tokens = self.network(token_ids)
         if self.text_tokens == "pooled":

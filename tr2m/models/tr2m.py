@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from tr2m.models.precision import mixed_precision
 from tr2m.models.rescale_encoder import RescaleEncoder
 from tr2m.types import FrozenFeatures, TR2MOutput
 
@@ -55,7 +56,7 @@ class TR2M(nn.Module):
         relative_depth: Float[Tensor, "B H W"] | None = None,
     ) -> FrozenFeatures:
         """What the frozen encoders say: once per batch, bfloat16 on CUDA. A given `relative_depth` is used as it is."""
-        with torch.autocast(image.device.type, torch.bfloat16, enabled=image.is_cuda):
+        with mixed_precision(image.device):
             image_tokens = self.image_encoder(image)
             text_tokens, text_valid = self.text_encoder(captions)
             if relative_depth is None:
@@ -64,11 +65,12 @@ class TR2M(nn.Module):
         return FrozenFeatures(image_tokens, grid, text_tokens, text_valid, relative_depth)
 
     def rescale(self, features: FrozenFeatures) -> TR2MOutput:
-        """The trained part: two maps, and the metric depth they make of the relative one."""
+        """The trained part, bfloat16 on CUDA: two maps, and the metric depth they make of the relative one."""
         size = features.relative_depth.shape[-2:]
-        fused_tokens = self.rescale_encoder(features)
-        scale_map = self.scale_head(fused_tokens, features.grid, size)
-        shift_map = self.shift_head(fused_tokens, features.grid, size)
+        with mixed_precision(features.relative_depth.device):
+            fused_tokens = self.rescale_encoder(features).float()
+            scale_map = self.scale_head(fused_tokens, features.grid, size)
+            shift_map = self.shift_head(fused_tokens, features.grid, size)
         metric_depth = rescale_depth(features.relative_depth, scale_map, shift_map)
         return TR2MOutput(fused_tokens, features.grid, metric_depth, scale_map, shift_map)
 

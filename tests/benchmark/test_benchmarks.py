@@ -1,0 +1,140 @@
+"""Every benchmark runs at toy size and says where; what it says of itself is checked where it can be known."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+import torch
+
+from tr2m.benchmark.contrast import plot
+from tr2m.benchmark.flops import step_flops
+from tr2m.benchmark.parts import make_trainer
+from tr2m.benchmark.phases import time_phases
+from tr2m.benchmark.random_frames import random_batch
+from tr2m.benchmark.result import Result
+from tr2m.benchmark.timing import PeakMemory, matrix_ceiling, repeat, summary
+from tr2m.build import build
+from tr2m.errors import UserError
+
+CPU = torch.device("cpu")
+SIZE = "[28,70]"
+TOY = {
+    "contrast": ["what.pixels=[64,96]", "what.channels=8"],
+    "train": [f"what.sizes=[{SIZE}]", "what.batch_sizes=[1,2]", "what.captions=new", "what.matrix_side=64"],
+    "baseline": [f"what.sizes=[{SIZE}]", "what.batch_size=2"],
+    "eval": [f"what.size={SIZE}", "what.counts=[1,2]", "what.workers=0"],
+    "predict": [f"what.size={SIZE}", "~peers"],
+    "schedule": ["what.batch_size=2"],
+}
+COLUMNS = {
+    "contrast": {"pixels", "linear (s)", "quadratic (s)", "linear (MiB)", "ratio"},
+    "train": {"images/s", "utilisation", "peak (MiB)", "encode (s)", "losses (s)", "backward (s)", "optimiser (s)"},
+    "baseline": {"ours (images/s)", "plain (images/s)", "ratio"},
+    "eval": {"frames", "seconds", "images/s"},
+    "predict": {"latency (s)", "encoders (s)", "heads (s)", "memory beyond the weights (MiB)"},
+    "schedule": {"step (s)", "device (h)", "bottleneck"},
+}
+
+
+def run(what: str, **changes: object) -> Result:
+    settings = tiny.config(f"what={what}", "model=tiny", *tiny.SMALL, *TOY[what], name="benchmark")
+    settings["peers"] = {"toy": {"method": {"model": settings["model"]["relative_depth"]}}}
+    quick = {key: 2 for key in ("steps", "repeats") if key in settings["what"]} | changes
+    return build({**settings["what"], **({"warmup": 0} if "warmup" in settings["what"] else {}), **quick}).run(
+        settings, CPU
+    )
+
+
+@pytest.mark.parametrize("what", ["contrast", "train", "baseline", "eval"])
+def test_a_benchmark_fills_its_table(what: str, tmp_path: Path):
+    result = run(what)
+    for row in result.rows:
+        assert set(row) >= COLUMNS[what]
+        assert all(value > 0 for name, value in row.items() if name in COLUMNS[what] and "MiB" not in name)
+    text = result.markdown()
+    assert result.environment["device"] in text.splitlines()[0]
+    saved = json.loads(result.save(tmp_path).read_text())
+    assert saved["environment"]["git_commit"]
+    assert saved["rows"] == result.rows
+
+
+def test_predict_compares_with_its_peers():
+    result = run("predict")
+    ours, peer = result.rows
+    assert set(ours) == set(peer) >= COLUMNS["predict"]
+    assert ours["encoders (s)"] + ours["heads (s)"] == pytest.approx(ours["latency (s)"], rel=0.9)
+    assert peer["encoders (s)"] is None
+
+
+def test_schedule_adds_up_and_names_what_waits(tmp_path: Path):
+    loader = {
+        "rows": [{"data set": "slow", "ours (images/s/core)": 1e-3}, {"data set": "fast", "ours (images/s/core)": 1e9}]
+    }
+    (tmp_path / "loader.json").write_text(json.dumps(loader))
+    datasets = {name: {"size": [28, 70], "frames": 5} for name in ("slow", "fast", "unknown")}
+    result = run("schedule", datasets=datasets, loader=str(tmp_path / "loader.json"), epochs=2, cores=2)
+    slow, fast, unknown = result.rows
+    assert [row["bottleneck"] for row in result.rows] == ["loading", "device", "loading not measured"]
+    # Three batches of two an epoch; 10 frames at 0.002 frames a second.
+    assert slow["device (h)"] == pytest.approx(6 * slow["step (s)"] / 3600)
+    assert slow["loading on 2 cores (h)"] == pytest.approx(10 / 2e-3 / 3600)
+    expected = slow["loading on 2 cores (h)"] + fast["device (h)"] + unknown["device (h)"]
+    assert result.notes["hours in all"] == pytest.approx(expected)
+    with pytest.raises(UserError, match=r"expected loader\.json"):
+        run("schedule", datasets=datasets, loader=str(tmp_path))
+
+
+def test_the_plot_of_the_contrast_is_a_picture(tmp_path: Path):
+    plot(run("contrast"), tmp_path / "contrast.png")
+    assert (tmp_path / "contrast.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_phases_make_up_the_step_and_leave_the_trainer_as_it_was():
+    trainer = make_trainer(tiny.config("what=train", "model=tiny", *tiny.SMALL, name="benchmark"), CPU, (28, 70))
+    batch = random_batch((28, 70), 2, CPU)
+    phases = time_phases(trainer, batch, steps=2)
+    assert {"encode", "fuse and heads", "momentum keys", "losses", "backward", "optimiser", "momentum update"} < set(
+        phases
+    )
+    assert all(seconds > 0 for seconds in phases.values())
+    assert trainer.model.encode.__name__ == "encode"
+
+
+def test_operations_of_two_heads_are_those_of_paper_and_pencil():
+    constant = [f"model/head@model.{name}_head=zero" for name in ("scale", "shift")]
+    counts = []
+    for overrides in ([], constant):
+        settings = tiny.config("what=train", "model=tiny", *tiny.SMALL, *overrides, name="benchmark")
+        counts.append(step_flops(make_trainer(settings, CPU, (28, 70)), random_batch((28, 70), 1, CPU)))
+    tokens, width = 2 * 5, 16
+    # project; two upsamplings, which make 4 tokens of each; to_logit at 16 times the tokens.
+    multiplications = tokens * (width**2 + 4 * width**2 + 16 * width**2 + 16 * width)
+    # Two operations each, two heads; forward, gradient of the weights, gradient of the input.
+    assert counts[0]["total"] - counts[1]["total"] == multiplications * 2 * 2 * 3
+    assert counts[0]["DPTHead"] == multiplications * 2 * 2 * 3
+
+
+def test_the_stopwatch_and_the_summary():
+    seconds = repeat(lambda: time.sleep(0.01), CPU, repeats=3, warmup=1)
+    assert len(seconds) == 3
+    assert min(seconds) >= 0.01
+    assert summary([3.0, 1.0, 2.0, 4.0, 5.0]) == {"seconds": 3.0, "spread": pytest.approx(0.5)}
+    assert matrix_ceiling(CPU, 64, repeats=2) > 1e6
+
+
+def test_peak_memory_sees_what_was_freed_again():
+    with PeakMemory(CPU) as memory:
+        block = np.ones(2**25)
+        del block
+    assert memory.added == pytest.approx(2**28, rel=0.1)
+    assert memory.peak > memory.added
+
+
+def test_every_result_needs_a_device():
+    with pytest.raises(TypeError):
+        Result(what="contrast", rows=[{"a": 1}])

@@ -1,0 +1,49 @@
+"""The plain loader reads the same files to the same values, and the benchmark runs on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from readers import READERS, opened
+
+from tr2m.benchmark.loader import LoaderBenchmark
+from tr2m.benchmark.plain_loader import MEAN, STD, load_plainly, plain_files
+from tr2m.build import build
+from tr2m.data.depth_dataset import DepthDataset
+
+
+@pytest.fixture(params=["nyuv2", "kitti", "void"])
+def dataset(request: pytest.FixtureRequest, tmp_path: Path) -> DepthDataset:
+    READERS[request.param].tree(tmp_path)
+    return opened(request.param, tmp_path)
+
+
+def test_two_loaders_agree_on_every_frame(dataset: DepthDataset):
+    files = plain_files(dataset)
+    for index, sample_id in enumerate(dataset.sample_ids):
+        image, depth = load_plainly(files, sample_id, dataset.input_size)
+        sample = dataset.training_sample(index, np.random.default_rng(0))
+        # Ours is rounded to whole numbers of 255 before and after, and JPEG decoders differ by one.
+        assert (image * STD + MEAN - sample.image / 255).abs().max() < 2.5 / 255
+        assert sample.valid.any()
+        torch.testing.assert_close(depth[0][sample.valid], sample.depth[sample.valid])
+
+
+def test_the_loader_is_measured(tmp_path: Path):
+    READERS["void"].tree(tmp_path)
+    dataset = opened("void", tmp_path)
+    row = LoaderBenchmark(frames=24, workers=[0, 1], batch_size=2).row(dataset)
+    assert row["ratio"] == pytest.approx(row["ours (images/s/core)"] / row["plain (images/s/core)"])
+    assert row["1 workers (images/s)"] > 0
+    assert row["growth of a worker (MiB)"] >= 0
+
+
+def test_a_data_set_without_a_counterpart_has_empty_cells():
+    room = build(tiny.config("experiment=demo")["data"]["datasets"]["room"]["reader"], split="train")
+    row = LoaderBenchmark(frames=4, workers=[0], batch_size=2).row(room)
+    assert row["plain (images/s/core)"] is None
+    assert row["ours (images/s/core)"] > 0

@@ -1,0 +1,103 @@
+"""What only a GPU can show. Skipped without one; tolerances are stated beside what they are for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import tiny
+import torch
+
+from tr2m.benchmark.parts import free_memory, make_plain_loop, make_trainer
+from tr2m.benchmark.random_frames import random_batch
+from tr2m.benchmark.timing import PeakMemory
+from tr2m.training.seeding import seed_step
+from tr2m.training.trainer import Trainer
+from tr2m.types import DepthBatch
+
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
+CUDA = torch.device("cuda")
+SIZES = [(434, 560), (350, 1204), (434, 574), (224, 280)]
+TERMS = ("silog", "pseudo", "contrast", "smoothness", "total")
+
+
+def settings(*overrides: str) -> dict[str, Any]:
+    """The paper's model with random weights."""
+    frozen = ("image_encoder", "text_encoder", "relative_depth")
+    unweighted = [f"model.{name}.pretrained=false" for name in frozen]
+    return tiny.config("what=train", *unweighted, *overrides, name="benchmark")
+
+
+def step(trainer: Trainer, batch: DepthBatch) -> dict[str, float]:
+    terms = trainer.train_step([batch]).terms
+    return {name: terms[name].item() for name in TERMS}
+
+
+@pytest.fixture(autouse=True)
+def room():
+    free_memory()
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_bfloat16_agrees_with_the_plain_float32_loop(compiled: bool):
+    config = settings(f"compile={str(compiled).lower()}")
+    batch = random_batch(SIZES[0], 2, CUDA)
+    trainer, plain = make_trainer(config, CUDA, SIZES[0]), make_plain_loop(config, CUDA, SIZES[0])
+    with torch.no_grad():
+        ours = trainer.model(batch.image, batch.captions, batch.relative_depth)
+        theirs = plain.rescale(plain.encode(batch))
+    for name in ("scale_map", "shift_map", "metric_depth"):
+        error = ((getattr(ours, name) - getattr(theirs, name)) / getattr(theirs, name)).abs()
+        assert error.median() < 0.01, name
+        assert error.max() < 0.1, name
+    got = step(trainer, batch)
+    seed_step(trainer.seed, trainer.progress.step, process=0)
+    expected = plain.step(batch)
+    for name in TERMS:
+        assert got[name] == pytest.approx(expected[name], rel=0.02, abs=1e-3), name
+    # One step of AdamW moves every weight by about the learning rate; where both are sure of the direction, alike.
+    for (name, ours), theirs in zip(trainer.model.named_parameters(), plain.model.parameters(), strict=True):
+        assert (ours - theirs).abs().max() <= 2.1 * config["optim"]["optimizer"]["lr"], name
+
+
+def test_no_recompiles_after_the_sizes_are_seen():
+    trainer = make_trainer(settings("compile=true"), CUDA, SIZES[0])
+    batches = [random_batch(size, 2, CUDA) for size in SIZES]
+    for batch in batches:
+        trainer.train_step([batch])
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        for batch in batches:
+            trainer.train_step([batch])
+
+
+def test_a_step_never_waits_for_the_device():
+    trainer = make_trainer(settings(), CUDA, SIZES[0])
+    batch = random_batch(SIZES[0], 2, CUDA)
+    trainer.train_step([batch])
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        trainer.train_step([batch])
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_batch_8_fits_into_12_gib_at_the_largest_size():
+    trainer = make_trainer(settings(), CUDA, SIZES[1])
+    batch = random_batch(SIZES[1], 8, CUDA)
+    with PeakMemory(CUDA) as memory:
+        for _ in range(2):
+            trainer.train_step([batch])
+    assert memory.peak < 12 * 2**30
+
+
+def test_the_same_seed_gives_the_same_losses_again():
+    batch = random_batch(SIZES[0], 2, CUDA)
+    runs = []
+    for _ in range(2):
+        trainer = make_trainer(settings(), CUDA, SIZES[0])
+        runs.append([step(trainer, batch) for _ in range(3)])
+        del trainer
+        free_memory()
+    for first, second in zip(*runs, strict=True):
+        # Sums that run in parallel on the device may come in another order.
+        assert first == {name: pytest.approx(value, rel=1e-3, abs=1e-6) for name, value in second.items()}

@@ -1,0 +1,44 @@
+import pytest
+import tiny
+import torch
+from torch._dynamo.testing import CompileCounter
+
+from tr2m.benchmark.parts import make_trainer
+from tr2m.models.compilation import compile_networks
+from tr2m.models.tr2m import TR2M
+from tr2m.types import TR2MOutput
+
+SIZES = [(28, 70), (28, 42), (42, 42), (42, 28)]
+
+
+def predict(model: TR2M, height: int, width: int) -> TR2MOutput:
+    batch = tiny.batch(height=height, width=width)
+    return model(batch.image, batch.captions)
+
+
+def test_compiled_networks_say_the_same_and_compile_each_size_once():
+    torch._dynamo.reset()
+    model, _, _ = tiny.parts()
+    expected = [predict(model, *size) for size in SIZES]
+    names = list(model.state_dict())
+    counter = CompileCounter()
+    compile_networks(model, backend=counter)
+    for size, output in zip(SIZES, expected, strict=True):
+        torch.testing.assert_close(predict(model, *size).metric_depth, output.metric_depth)
+    compiled = counter.frame_count
+    assert compiled >= len(SIZES)
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        for size in SIZES:
+            predict(model, *size)
+    assert counter.frame_count == compiled
+    assert list(model.state_dict()) == names
+    torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_the_trainer_compiles_if_it_is_told_to(asked: bool, monkeypatch: pytest.MonkeyPatch):
+    compiled: list[TR2M] = []
+    monkeypatch.setattr("tr2m.training.assemble.compile_networks", compiled.append)
+    settings = tiny.config("what=train", "model=tiny", *tiny.SMALL, f"compile={str(asked).lower()}", name="benchmark")
+    trainer = make_trainer(settings, torch.device("cpu"), (28, 70))
+    assert compiled == [trainer.model] * asked

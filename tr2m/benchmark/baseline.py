@@ -1,0 +1,64 @@
+"""what=baseline: the project's training step beside a plain loop, in turns, in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from tr2m.benchmark.parts import free_memory, make_plain_loop, make_trainer
+from tr2m.benchmark.random_frames import random_batch
+from tr2m.benchmark.result import Result
+from tr2m.benchmark.timing import MIB, PeakMemory, repeat, summary
+
+
+@dataclass(frozen=True)
+class BaselineBenchmark:
+    """A B A B: a device that warms up or slows down does so to both.
+
+    Args:
+        sizes: (height, width) of the frames.
+        batch_size: frames of a step.
+        steps, warmup: of each turn.
+    """
+
+    sizes: Sequence[Sequence[int]]
+    batch_size: int
+    steps: int
+    warmup: int
+
+    def run(self, settings: dict[str, Any], device: torch.device) -> Result:
+        rows = [self.row(settings, size, device) for size in tqdm(self.sizes, desc="baseline")]
+        return Result("baseline", device, rows, {"compile": settings["compile"]})
+
+    def row(self, settings: dict[str, Any], size: Sequence[int], device: torch.device) -> dict[str, Any]:
+        batch = random_batch(size, self.batch_size, device)
+        trainer = make_trainer(settings, device, size)
+        plain = make_plain_loop(settings, device, size)
+        seconds: dict[str, list[float]] = {"ours": [], "plain": []}
+        memory: dict[str, float | None] = {}
+        steps: dict[str, Callable[[], Any]] = {
+            "ours": lambda: trainer.train_step([batch]),
+            "plain": lambda: plain.step(batch),
+        }
+        for name in ("ours", "plain", "ours", "plain"):
+            with PeakMemory(device) as peak:
+                seconds[name] += repeat(steps[name], device, self.steps, self.warmup)
+            memory[name] = None if peak.added is None else peak.added / MIB
+        del trainer, plain, steps
+        free_memory()
+        ours, theirs = summary(seconds["ours"]), summary(seconds["plain"])
+        return {
+            "size": "x".join(map(str, size)),
+            "batch": self.batch_size,
+            "ours (images/s)": self.batch_size / ours["seconds"],
+            "plain (images/s)": self.batch_size / theirs["seconds"],
+            "ratio": theirs["seconds"] / ours["seconds"],
+            "spread ours": ours["spread"],
+            "spread plain": theirs["spread"],
+            "ours (MiB beyond the weights)": memory["ours"],
+            "plain (MiB beyond the weights)": memory["plain"],
+        }

@@ -1,0 +1,47 @@
+"""what=eval: how the time of an evaluation grows with the data set."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from tr2m.benchmark.random_frames import METRES, RandomFrames
+from tr2m.benchmark.result import Result
+from tr2m.build import build
+from tr2m.data.eval_regions import FullFrame
+from tr2m.evaluation.evaluator import ModelMethod, Scored, evaluate
+from tr2m.evaluation.protocol import Protocol
+
+
+@dataclass(frozen=True)
+class EvalBenchmark:
+    """`evaluate` on random frames.
+
+    Args:
+        size: (height, width) of the frames.
+        counts: numbers of frames, one row each; the first is run once before, to warm up.
+        workers: processes that load.
+    """
+
+    size: Sequence[int]
+    counts: Sequence[int]
+    workers: int
+
+    def run(self, settings: dict[str, Any], device: torch.device) -> Result:
+        method = ModelMethod(build(settings["model"]).to(device).eval())
+        self.seconds(method, self.counts[0], device)
+        rows = []
+        for count in self.counts:
+            seconds = self.seconds(method, count, device)
+            rows.append({"frames": count, "seconds": seconds, "images/s": count / seconds})
+        return Result("eval", device, rows, {"size": "x".join(map(str, self.size)), "workers": self.workers})
+
+    def seconds(self, method: ModelMethod, count: int, device: torch.device) -> float:
+        protocol = Protocol("benchmark", "m", METRES[0] / 2, METRES[1] * 2, FullFrame())
+        start = time.perf_counter()
+        evaluate(method, [Scored(RandomFrames("random", count, self.size), protocol)], device, self.workers)
+        return time.perf_counter() - start

@@ -1,0 +1,118 @@
+"""what=loader: how fast each data set's reader is on its real files, and whether its memory stays flat."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import cycle, islice
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Sampler
+from tqdm import tqdm
+
+from tr2m.benchmark.plain_loader import load_plainly, plain_files
+from tr2m.benchmark.result import Result
+from tr2m.benchmark.timing import MIB, process_memory
+from tr2m.build import build
+from tr2m.data.depth_dataset import DepthDataset
+from tr2m.data.mixing import MixedDataset, SampleKey, collate_step
+
+
+@dataclass(frozen=True)
+class LoaderBenchmark:
+    """Training samples of the data sets of `data`, from files that the system has in memory.
+
+    Args:
+        frames: how many are loaded in one turn; the data set starts again where it ends.
+        workers: numbers of loading processes, each measured with batches of `batch_size`; 0 is the main process.
+    """
+
+    frames: int
+    workers: Sequence[int]
+    batch_size: int
+
+    def run(self, settings: dict[str, Any], device: torch.device) -> Result:
+        # A worker has one thread.
+        cv2.setNumThreads(1)
+        torch.set_num_threads(1)
+        entries = [entry for entry in settings["data"]["datasets"].values() if entry["train_split"] is not None]
+        datasets = [build(entry["reader"], split=entry["train_split"]) for entry in entries]
+        return Result("loader", torch.device("cpu"), [self.row(dataset) for dataset in tqdm(datasets, desc="loader")])
+
+    def row(self, dataset: DepthDataset) -> dict[str, Any]:
+        rng = np.random.default_rng(0)
+        files = plain_files(dataset)
+        size = dataset.input_size
+
+        def ours(index: int) -> None:
+            dataset.training_sample(index, rng)
+
+        def plain(index: int) -> None:
+            load_plainly(files, dataset.sample_ids[index], size)
+            dataset.captions.lines(dataset.split, dataset.sample_ids[index])
+
+        rates: dict[str, list[float]] = {"ours": [], "plain": []}
+        for _ in range(2):
+            rates["ours"].append(self.rate(ours, len(dataset)))
+            if files is not None:
+                rates["plain"].append(self.rate(plain, len(dataset)))
+        best, theirs = max(rates["ours"]), max(rates["plain"], default=None)
+        loaded = {f"{number} workers (images/s)": self.with_workers(dataset, number) for number in self.workers}
+        return {
+            "data set": dataset.name,
+            "size": "x".join(map(str, size)),
+            "ours (images/s/core)": best,
+            "plain (images/s/core)": theirs,
+            "ratio": None if theirs is None else best / theirs,
+            **{name: rate for name, (rate, _) in loaded.items()},
+            "growth of a worker (MiB)": max(growth for _, growth in loaded.values()),
+        }
+
+    def rate(self, load: Callable[[int], Any], count: int) -> float:
+        """Frames a second."""
+        for index in range(min(count, 3)):
+            load(index)
+        start = time.perf_counter()
+        for index in islice(cycle(range(count)), self.frames):
+            load(index)
+        return self.frames / (time.perf_counter() - start)
+
+    def with_workers(self, dataset: DepthDataset, workers: int) -> tuple[float, float]:
+        """Frames a second through the loader of training, and by how many MiB a worker grew from the first tenth of
+        the batches to the last.
+        """
+        sampler = CyclingBatches(len(dataset), self.frames, self.batch_size)
+        mixed = MixedDataset([dataset], seed=0)
+        loader = DataLoader(
+            mixed, batch_sampler=sampler, num_workers=workers, collate_fn=partial(collate_step, parts=1)
+        )
+        memory, start = [], None
+        for number, _ in enumerate(loader):
+            # The first batch carries the start of the workers.
+            start = start or time.perf_counter()
+            if number >= len(sampler) // 10:
+                memory.append([process_memory("VmRSS", str(child.pid)) for child in multiprocessing.active_children()])
+        rate = (len(sampler) - 1) * self.batch_size / (time.perf_counter() - start)
+        grown = [last - first for first, last in zip(memory[0], memory[-1], strict=True)]
+        return rate, max(grown, default=0) / MIB
+
+
+class CyclingBatches(Sampler[list[SampleKey]]):
+    """The frames of one data set in their order, again and again, `frames` in all, in whole batches."""
+
+    def __init__(self, size: int, frames: int, batch_size: int) -> None:
+        self.size, self.frames, self.batch_size = size, frames, batch_size
+
+    def __len__(self) -> int:
+        return self.frames // self.batch_size
+
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        keys = cycle(SampleKey(0, 0, index) for index in range(self.size))
+        for _ in range(len(self)):
+            yield list(islice(keys, self.batch_size))

@@ -1,0 +1,41 @@
+"""The project's own trainer on frames without files, and the plain loop beside it."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tr2m.benchmark.plain import PlainLoop
+from tr2m.benchmark.random_frames import RandomFrames
+from tr2m.training.assemble import assemble_trainer
+from tr2m.training.run_log import RunLog
+from tr2m.training.trainer import Trainer
+
+
+def make_trainer(settings: dict[str, Any], device: torch.device, size: Sequence[int]) -> Trainer:
+    """The trainer of configs/benchmark.yaml with random weights. It has not started and writes nothing."""
+    trainer = assemble_trainer(
+        settings, [RandomFrames("random", 64, size)], [], RunLog(Path("unused"), settings, [], device)
+    )
+    trainer.model.train()
+    return trainer
+
+
+def make_plain_loop(settings: dict[str, Any], device: torch.device, size: Sequence[int]) -> PlainLoop:
+    """The plain loop over networks like those of `make_trainer`, with torch's default AdamW."""
+    trainer = make_trainer({**settings, "compile": False}, device, size)
+    # The trainer's parameters hold on to its buffer of gradients, which this loop has no use for.
+    for parameter in trainer.parameters:
+        parameter.grad = None
+    optimizer = torch.optim.AdamW(trainer.parameters, lr=settings["optim"]["optimizer"]["lr"])
+    return PlainLoop(trainer.model, trainer.contrast, trainer.objective, optimizer, trainer.clip_norm)
+
+
+def free_memory() -> None:
+    """Give back what the last model used, before the next one's memory is measured."""
+    gc.collect()
+    torch.cuda.empty_cache()

@@ -1,0 +1,77 @@
+"""Loading as the public RSA and BTS data loaders do it: PIL, and floats from the start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from tr2m.data.depth_dataset import DepthDataset
+from tr2m.data.kitti import KITTI
+from tr2m.data.nyuv2 import NYUv2
+from tr2m.data.void import VOID
+
+MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+
+
+@dataclass(frozen=True)
+class PlainFiles:
+    """Where one data set's files are and what they mean.
+
+    Args:
+        paths: image and depth of a sample id.
+        units_per_metre: of the depth file.
+        crop: (height, width) of the lower, centred part that is used, or None for the whole frame.
+    """
+
+    paths: Callable[[str], tuple[Path, Path]]
+    units_per_metre: float
+    crop: tuple[int, int] | None = None
+
+
+def plain_files(dataset: DepthDataset) -> PlainFiles | None:
+    """The same files that `dataset` reads; None for a data set that those loaders have no counterpart for."""
+    if isinstance(dataset, NYUv2):
+        return PlainFiles(lambda name: nyuv2_paths(dataset.folder / name), 1000.0)
+    if isinstance(dataset, KITTI):
+        return PlainFiles(lambda name: (dataset.root / f"raw/{name}.png", dataset.depth_path(name)), 256.0, (352, 1216))
+    if isinstance(dataset, VOID):
+        return PlainFiles(lambda name: void_paths(dataset.release / f"{name}.png"), 256.0)
+    return None
+
+
+def nyuv2_paths(stem: Path) -> tuple[Path, Path]:
+    png = stem.with_suffix(".png")
+    depth = stem.with_name(f"{stem.name.replace('rgb_', 'sync_depth_')}.png")
+    return (png if png.exists() else stem.with_suffix(".jpg")), depth
+
+
+def void_paths(image: Path) -> tuple[Path, Path]:
+    return image, image.parent.with_name("ground_truth") / image.name
+
+
+def load_plainly(
+    files: PlainFiles, sample_id: str, size: tuple[int, int]
+) -> tuple[Float[Tensor, "3 H W"], Float[Tensor, "1 H W"]]:
+    """The normalised image and its depth in metres, at `size`."""
+    image_path, depth_path = files.paths(sample_id)
+    with Image.open(image_path) as image_file, Image.open(depth_path) as depth_file:
+        image, depth_image = image_file.convert("RGB"), depth_file
+        if files.crop is not None:
+            height, width = files.crop
+            left, top = (image.width - width) // 2, image.height - height
+            image, depth_image = (one.crop((left, top, left + width, top + height)) for one in (image, depth_image))
+        pixels = np.asarray(image, dtype=np.float32) / 255.0
+        depth = np.asarray(depth_image, dtype=np.float32)[None, None] / files.units_per_metre
+    image_tensor = torch.from_numpy(pixels.transpose(2, 0, 1)[None])
+    resized = F.interpolate(image_tensor, size, mode="bicubic", align_corners=False, antialias=True)[0]
+    resized_depth = F.interpolate(torch.from_numpy(depth), size, mode="nearest-exact")[0]
+    return (resized.clamp(0, 1) - MEAN) / STD, resized_depth

@@ -1,0 +1,15 @@
+"""In what precision the networks compute."""
+
+from __future__ import annotations
+
+import torch
+
+
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """bfloat16 on CUDA for matrix products, convolutions and attention; float32 elsewhere. Weights stay float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+
+
+def full_precision(device: torch.device) -> torch.autocast:
+    """float32 inside `mixed_precision`: for what bfloat16's 8 bits would spoil."""
+    return torch.autocast(device.type, enabled=False)
