@@ -15,8 +15,9 @@ BIN := .venv/bin
 demo: .venv/installed
 	$(BIN)/python scripts/demo.py
 
+# Two processes with a thread each; a file's tests stay together, since they share what they make.
 test: .venv/installed
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 slow: .venv/installed
 	$(BIN)/python -m pytest -q -m slow
