@@ -40,7 +40,7 @@ class TrainBenchmark:
 
     def run(self, settings: dict[str, Any], device: torch.device) -> Result:
         trainer = make_trainer({**settings, "compile": False}, device, self.sizes[0])
-        flops = {tuple(size): step_flops(trainer, random_batch(size, 1, device)) for size in self.sizes}
+        flops = {tuple(size): self.operations(trainer, size) for size in self.sizes}
         if settings["compile"]:
             compile_networks(trainer.model)
         ceiling = matrix_ceiling(device, self.matrix_side)
@@ -56,6 +56,14 @@ class TrainBenchmark:
             "compile": settings["compile"],
         }
         return Result("train", device, rows, notes)
+
+    def operations(self, trainer: Trainer, size: Sequence[int]) -> dict[str, int]:
+        """Of a step of one frame, whose caption is seen or new as in the steps that are timed."""
+        batch = random_batch(size, 1, trainer.device)
+        trainer.model.text_encoder.forget()
+        if self.captions == "seen":
+            trainer.model.text_encoder(batch.captions)
+        return step_flops(trainer, batch)
 
     def row(
         self,
