@@ -97,7 +97,9 @@ class LoaderBenchmark:
             # The first batch carries the start of the workers.
             start = start or time.perf_counter()
             if number >= len(sampler) // 10:
-                memory.append([process_memory("VmRSS", str(child.pid)) for child in multiprocessing.active_children()])
+                memory.append(
+                    [process_memory("RssAnon", str(child.pid)) for child in multiprocessing.active_children()]
+                )
         rate = (len(sampler) - 1) * self.batch_size / (time.perf_counter() - start)
         grown = [last - first for first, last in zip(memory[0], memory[-1], strict=True)]
         return rate, max(grown, default=0) / MIB

@@ -103,6 +103,6 @@ class PeakMemory(AbstractContextManager):
 
 
 def process_memory(field: str, process: str = "self") -> int:
-    """Bytes that Linux states for a process: "VmRSS" is in use now, "VmHWM" the most so far."""
+    """Bytes that Linux states for a process: "VmRSS" is in use now, "RssAnon" its own part, "VmHWM" the most so far."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
