@@ -50,7 +50,8 @@ def test_options_of_the_commands_exist(program: str, arguments: list[str]):
         check_overrides(f"data_{command}", ["dataset=nyuv2" if o == "dataset=all" else o for o in options])
     else:
         # What the reader's own files would be called is no option's value.
-        check_overrides(program, [o for o in arguments if not re.match(r"(dataset|data|experiment)=(my_rooms|some)", o)])
+        mine = re.compile(r"(dataset|data|experiment)=(my_rooms|some)")
+        check_overrides(program, [argument for argument in arguments if not mine.match(argument)])
 
 
 def test_make_targets_exist():
