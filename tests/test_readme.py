@@ -1,0 +1,75 @@
+"""The commands of the README and of the pages in docs/ are real: their options are composed, their links followed."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hydra_app import check_overrides
+from tiny import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# Programs with argparse; the others have configs/<program>.yaml.
+ARGPARSE = ("predict", "export", "demo")
+
+
+def commands(page: Path) -> list[tuple[str, list[str]]]:
+    """(program, arguments) of every command on a page, with placeholders in place of what the reader fills in."""
+    text = page.read_text().replace("\\\n", " ")
+    found = re.findall(r"^ *(?:\w+=\S+ )*(?:srun )?(?:python|torchrun [^\n]*?) ?scripts/(\w+)\.py ([^\n]*)", text, re.M)
+    found = [(program, re.sub(r" \[(\w+=\w+)\]", r" \1", line)) for program, line in found]
+    lines = [(program, re.sub(r"<[^<>\n]*>", "some", line).replace("ckpt=...", "ckpt=some")) for program, line in found]
+    return [(program, shlex.split(line.removesuffix("&"), comments=True)) for program, line in lines]
+
+
+CASES = [
+    pytest.param(program, arguments, id=f"{page.stem}-{number}-{program}")
+    for page in PAGES
+    for number, (program, arguments) in enumerate(commands(page))
+]
+
+
+def test_the_readme_has_commands_of_every_program():
+    assert {program for program, _ in commands(PAGES[0])} >= {"train", "eval", "predict", "summary", "data", "tables"}
+    assert len(CASES) > 40
+
+
+@pytest.mark.parametrize(("program", "arguments"), CASES)
+def test_options_of_the_commands_exist(program: str, arguments: list[str]):
+    if program in ARGPARSE:
+        source = (ROOT / "scripts" / f"{program}.py").read_text()
+        assert all(f'"{option}"' in source for option in arguments if option.startswith("--"))
+    elif program == "data":
+        command, *options = arguments
+        assert importlib.import_module(f"data_{command}")
+        check_overrides(f"data_{command}", ["dataset=nyuv2" if o == "dataset=all" else o for o in options])
+    else:
+        # What the reader's own files would be called is no option's value.
+        mine = re.compile(r"(dataset|data|experiment)=(my_rooms|some)")
+        check_overrides(program, [argument for argument in arguments if not mine.match(argument)])
+
+
+def test_make_targets_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = {target for page in PAGES for target in re.findall(r"(?:^    |`)make (\w+)", page.read_text(), re.M)}
+    assert {"demo", "test", "slow"} <= targets
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+
+
+def test_links_lead_somewhere():
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            assert link.startswith("http") or (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_help_names_the_groups():
+    result = subprocess.run(
+        [sys.executable, "scripts/train.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "experiment" in result.stdout
+    assert "nyu_kitti" in result.stdout
