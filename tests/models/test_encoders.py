@@ -166,6 +166,8 @@ def test_relative_depth_has_the_size_of_the_image_whatever_the_network_wants():
     config = settings()["relative_depth"]
     image = torch.rand(2, 3, 28, 70)
     assert build(config)(image).shape == (2, 28, 70)
+    # A map that is 0 everywhere would let every test of the scale pass.
+    assert build(config)(image).std() > 0.1
     lower = {"_target_": "tr2m.models.resize_rule.LowerBound", "bound": 42, "multiple_of": 14}
     assert build({**config, "resize": lower})(torch.rand(1, 3, 30, 50)).shape == (1, 30, 50)
 

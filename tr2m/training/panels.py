@@ -40,7 +40,8 @@ def save_panel(path: Path, batch: DepthBatch, output: TR2MOutput, relative_depth
     figure, axes = plt.subplots(2, 4, figsize=(16, 2 * row), layout="constrained")
     axes = axes.ravel()
     axes[0].imshow(batch.image[0].permute(1, 2, 0).cpu().numpy())
-    axes[0].set_title(f"{batch.dataset}: {batch.sample_ids[0]}", fontsize=9)
+    # The end of a long name says which frame it is.
+    axes[0].set_title(f"{batch.dataset}: {batch.sample_ids[0]}"[-44:], fontsize=9)
     for axis, (title, values, style) in zip(axes[1:], maps, strict=False):
         image = axis.imshow(values.numpy(), **style)
         axis.set_title(title, fontsize=10)
