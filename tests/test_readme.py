@@ -22,7 +22,6 @@ def commands(page: Path) -> list[tuple[str, list[str]]]:
     """(program, arguments) of every command on a page, with placeholders in place of what the reader fills in."""
     text = page.read_text().replace("\\\n", " ")
     found = re.findall(r"^ *(?:\w+=\S+ )*(?:srun )?(?:python|torchrun [^\n]*?) ?scripts/(\w+)\.py ([^\n]*)", text, re.M)
-    found = [(program, re.sub(r" \[(\w+=\w+)\]", r" \1", line)) for program, line in found]
     lines = [(program, re.sub(r"<[^<>\n]*>", "some", line).replace("ckpt=...", "ckpt=some")) for program, line in found]
     return [(program, shlex.split(line.removesuffix("&"), comments=True)) for program, line in lines]
 
