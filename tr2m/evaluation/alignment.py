@@ -18,6 +18,9 @@ from tr2m.ops.alignment import MIN_RELATIVE_DEPTH, fit_scale_shift, masked_media
 
 Kind = Literal["metric_depth", "relative_depth"]
 """What a prediction is: metres, or inverse depth up to an unknown scale and shift."""
+# Of one image, all at the size of its ground truth.
+Map = Float[Tensor, "H W"]
+Mask = Bool[Tensor, "H W"]
 
 
 @runtime_checkable
@@ -29,13 +32,7 @@ class Alignment(Protocol):
     description: str
     """For readers: how ground truth was used."""
 
-    def __call__(
-        self,
-        prediction: Float[Tensor, "H W"],
-        kind: Kind,
-        depth: Float[Tensor, "H W"],
-        scored: Bool[Tensor, "H W"],
-    ) -> Float[Tensor, "H W"]: ...
+    def __call__(self, prediction: Map, kind: Kind, depth: Map, scored: Mask) -> Map: ...
 
 
 @dataclass(frozen=True)
@@ -45,13 +42,7 @@ class Unaligned:
     name: str = "none"
     description: str = "none"
 
-    def __call__(
-        self,
-        prediction: Float[Tensor, "H W"],
-        kind: Kind,
-        depth: Float[Tensor, "H W"],
-        scored: Bool[Tensor, "H W"],
-    ) -> Float[Tensor, "H W"]:
+    def __call__(self, prediction: Map, kind: Kind, depth: Map, scored: Mask) -> Map:
         if kind == "relative_depth":
             raise UserError("relative depth has no unit: it cannot be scored without an alignment")
         return prediction
@@ -67,13 +58,7 @@ class MedianScale:
     name: str = "median"
     description: str = "median of each image (uses ground truth)"
 
-    def __call__(
-        self,
-        prediction: Float[Tensor, "H W"],
-        kind: Kind,
-        depth: Float[Tensor, "H W"],
-        scored: Bool[Tensor, "H W"],
-    ) -> Float[Tensor, "H W"]:
+    def __call__(self, prediction: Map, kind: Kind, depth: Map, scored: Mask) -> Map:
         predicted = 1 / prediction.clamp(min=MIN_RELATIVE_DEPTH) if kind == "relative_depth" else prediction
         ratio = masked_median(depth[None], scored[None]) / masked_median(predicted[None], scored[None])
         return predicted * ratio
@@ -86,13 +71,7 @@ class DepthLinearFit:
     name: str = "depth_fit"
     description: str = "linear fit of each image in depth (uses ground truth)"
 
-    def __call__(
-        self,
-        prediction: Float[Tensor, "H W"],
-        kind: Kind,
-        depth: Float[Tensor, "H W"],
-        scored: Bool[Tensor, "H W"],
-    ) -> Float[Tensor, "H W"]:
+    def __call__(self, prediction: Map, kind: Kind, depth: Map, scored: Mask) -> Map:
         scale, shift = fit_scale_shift(prediction[None], depth[None], scored[None])
         return scale * prediction + shift
 
@@ -104,13 +83,7 @@ class InverseDepthFit(ABC):
     def fit(self, inverse: Float[Tensor, " P"], depth: Float[Tensor, " P"]) -> tuple[float, float]:
         """Scale and shift from the scored pixels of one image."""
 
-    def __call__(
-        self,
-        prediction: Float[Tensor, "H W"],
-        kind: Kind,
-        depth: Float[Tensor, "H W"],
-        scored: Bool[Tensor, "H W"],
-    ) -> Float[Tensor, "H W"]:
+    def __call__(self, prediction: Map, kind: Kind, depth: Map, scored: Mask) -> Map:
         inverse = inverse_depth(prediction, kind)
         scale, shift = self.fit(inverse[scored], depth[scored])
         return invert(scale * inverse + shift)
