@@ -38,6 +38,8 @@ class DepthSample:
     caption: str
     sample_id: str
     relative_depth: Float[Tensor, "H W"] | None = None
+    image_tokens: Float[Tensor, "N D"] | None = None
+    """What the image encoder says, if that is known beforehand."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class DepthBatch:
     captions: list[str]
     sample_ids: list[str]
     relative_depth: Float[Tensor, "B H W"] | None = None
+    image_tokens: Float[Tensor, "B N D"] | None = None
 
     def _map_tensors(self, function) -> DepthBatch:
         return replace(
@@ -70,8 +73,8 @@ class DepthBatch:
         return self._map_tensors(lambda tensor: tensor.pin_memory())
 
     def mirrored(self) -> DepthBatch:
-        """Left and right swapped in every map; captions stay as they are."""
-        return self._map_tensors(lambda tensor: tensor.flip(-1))
+        """Left and right swapped in every map; captions stay as they are. Tokens of a mirrored image are other ones."""
+        return replace(self, image_tokens=None)._map_tensors(lambda tensor: tensor.flip(-1))
 
     def shows_the_same(self, other: DepthBatch) -> bool:
         """Whether a model sees the same input in both; ground truth may differ."""

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import summary
@@ -78,11 +79,22 @@ def test_maps_have_the_size_of_the_image_and_make_the_depth():
     torch.testing.assert_close(output.metric_depth, expected)
 
 
-def test_a_given_relative_depth_is_used_as_it_is():
+def test_what_is_given_is_used_as_it_is():
     model, _, _ = tiny.parts()
     batch = tiny.batch()
-    given = torch.rand(2, 28, 70)
-    assert model.encode(batch.image, batch.captions, given).relative_depth is given
+    relative_depth, image_tokens = torch.rand(2, 28, 70), torch.rand(2, 10, 16)
+    features = model.encode(batch.image, batch.captions, relative_depth, image_tokens)
+    assert features.relative_depth is relative_depth
+    assert features.image_tokens is image_tokens
+    halved = model.encode(batch.image, batch.captions, relative_depth.half(), image_tokens.half())
+    assert torch.equal(halved.relative_depth, relative_depth.half().float())
+    assert torch.equal(halved.image_tokens, image_tokens.half().float())
+
+
+def test_tokens_are_not_those_of_a_mirrored_image():
+    batch = replace(tiny.batch(), image_tokens=torch.rand(2, 10, 16)).mirrored()
+    assert batch.image_tokens is None
+    assert torch.equal(batch.image, tiny.batch().image.flip(-1))
 
 
 VARIANTS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from tr2m.benchmark.result import Result
 from tr2m.benchmark.timing import MIB, PeakMemory, matrix_ceiling, repeat, summary
 from tr2m.models.compilation import compile_networks
 from tr2m.training.trainer import Trainer
+from tr2m.types import DepthBatch
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class TrainBenchmark:
         sizes: (height, width) of the frames; one row for each size and batch size.
         batch_sizes: frames of a step.
         captions: "seen" ones are in the text encoder's memory, as with a cache file; "new" ones are not.
+        features: "live": the frozen image networks run in every step; "cached": the batch brings what they say.
         steps, warmup: of each row; the warm-up's do not count.
         matrix_side: of the square matrices whose product says what the device can do.
     """
@@ -34,6 +36,7 @@ class TrainBenchmark:
     sizes: Sequence[Sequence[int]]
     batch_sizes: Sequence[int]
     captions: str
+    features: str
     steps: int
     warmup: int
     matrix_side: int
@@ -49,6 +52,7 @@ class TrainBenchmark:
         notes = {
             "matrix ceiling (TFLOP/s)": ceiling / 1e12,
             "captions": self.captions,
+            "features": self.features,
             **{
                 f"operations of one frame at {'x'.join(map(str, size))}": shares(flops[tuple(size)])
                 for size in self.sizes
@@ -57,9 +61,16 @@ class TrainBenchmark:
         }
         return Result("train", device, rows, notes)
 
+    def batch(self, trainer: Trainer, size: Sequence[int], batch_size: int) -> DepthBatch:
+        batch = random_batch(size, batch_size, trainer.device)
+        if self.features == "live":
+            return batch
+        said = trainer.model.encode(batch.image, batch.captions)
+        return replace(batch, image_tokens=said.image_tokens.half(), relative_depth=said.relative_depth.half())
+
     def operations(self, trainer: Trainer, size: Sequence[int]) -> dict[str, int]:
         """Of a step of one frame, whose caption is seen or new as in the steps that are timed."""
-        batch = random_batch(size, 1, trainer.device)
+        batch = self.batch(trainer, size, 1)
         trainer.model.text_encoder.forget()
         if self.captions == "seen":
             trainer.model.text_encoder(batch.captions)
@@ -73,7 +84,7 @@ class TrainBenchmark:
         flops: dict[tuple[int, ...], dict[str, int]],
         ceiling: float,
     ) -> dict[str, Any]:
-        batch = random_batch(size, batch_size, trainer.device)
+        batch = self.batch(trainer, size, batch_size)
 
         def step() -> None:
             if self.captions == "new":

@@ -75,6 +75,10 @@ class DepthDataset(Dataset, ABC):
         caption = self.captions.lines(self.split, self.sample_ids[index])[0]
         return DepthSample(image, depth, depth > 0, caption, self.sample_ids[index], relative_depth)
 
+    def frames_digest(self) -> str:
+        """SHA-256 of the sample ids in their order, on which the order of training depends."""
+        return hashlib.sha256("\n".join(self.sample_ids).encode()).hexdigest()
+
     def describe(self) -> dict[str, object]:
         """What a result has to say about the frames it was measured on."""
         digest = hashlib.sha256("\n".join(sorted(self.sample_ids)).encode()).hexdigest()

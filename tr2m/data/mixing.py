@@ -4,14 +4,16 @@ again.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from torch import Tensor
 from torch.utils.data import Dataset, Sampler, default_collate
 
 from tr2m.data.depth_dataset import DepthDataset
+from tr2m.data.feature_cache import FeatureCache
 from tr2m.errors import UserError
 from tr2m.types import DepthBatch, DepthSample
 
@@ -45,15 +47,16 @@ class TrainingSample(NamedTuple):
 class MixedDataset(Dataset):
     """Training samples of several data sets by key. What is random in a sample depends on (seed, key) and on nothing
     else, so that workers, restarts and batch order change nothing. A frame that cannot be read gives way to the
-    next one that can.
+    next one that can. `caches` add what frozen networks said about it.
     """
 
-    def __init__(self, datasets: Sequence[DepthDataset], seed: int) -> None:
+    def __init__(self, datasets: Sequence[DepthDataset], seed: int, caches: Sequence[FeatureCache] = ()) -> None:
         self.datasets = list(datasets)
         self.seed = seed
+        self.caches = list(caches)
 
     def __getitem__(self, key: SampleKey) -> TrainingSample:
-        """Raises UserError, the last frame's, if none of REPLACEMENTS frames in a row can be read."""
+        """Raises UserError, the last frame's, if none of REPLACEMENTS frames in a row can be read, or the cache's."""
         dataset = self.datasets[key.dataset]
         unreadable: list[UnreadableFrame] = []
         while True:
@@ -65,12 +68,16 @@ class MixedDataset(Dataset):
                 if len(unreadable) == min(REPLACEMENTS, len(dataset)):
                     raise
             else:
-                return TrainingSample(dataset, sample, unreadable)
+                return TrainingSample(dataset, self._with_features(dataset, sample), unreadable)
+
+    def _with_features(self, dataset: DepthDataset, sample: DepthSample) -> DepthSample:
+        wanted = [cache for cache in self.caches if getattr(sample, cache.kind) is None]
+        return replace(sample, **{c.kind: c.read(dataset, sample.sample_id, sample.image) for c in wanted})
 
 
 def frame_digests(datasets: Sequence[DepthDataset]) -> dict[str, str]:
-    """SHA-256 of each data set's sample ids in their order, on which the order of training depends."""
-    return {d.name: hashlib.sha256("\n".join(d.sample_ids).encode()).hexdigest() for d in datasets}
+    """`frames_digest` of each data set."""
+    return {dataset.name: dataset.frames_digest() for dataset in datasets}
 
 
 class MixedBatchSampler(Sampler[list[SampleKey]]):
@@ -137,16 +144,19 @@ def collate(samples: Sequence[tuple[DepthDataset, DepthSample]]) -> DepthBatch:
     """
     dataset = samples[0][0]
     parts = [sample for _, sample in samples]
-    relative_depth = None
-    if parts[0].relative_depth is not None:
-        relative_depth = default_collate([part.relative_depth for part in parts])
+
+    def stacked(name: str) -> Tensor | None:
+        values = [getattr(part, name) for part in parts]
+        return None if values[0] is None else default_collate(values)
+
     return DepthBatch(
         dataset=dataset.name,
         depth_range=dataset.depth_range,
-        image=default_collate([part.image for part in parts]),
-        depth=default_collate([part.depth for part in parts]),
-        valid=default_collate([part.valid for part in parts]),
+        image=stacked("image"),
+        depth=stacked("depth"),
+        valid=stacked("valid"),
         captions=[part.caption for part in parts],
         sample_ids=[part.sample_id for part in parts],
-        relative_depth=relative_depth,
+        relative_depth=stacked("relative_depth"),
+        image_tokens=stacked("image_tokens"),
     )

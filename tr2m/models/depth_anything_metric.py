@@ -77,7 +77,11 @@ class DepthAnythingMetric(nn.Module):
         self.input_sizes: list[tuple[int, int]] = []
 
     def encode(
-        self, image: Float[Tensor, "B 3 H W"], captions: Sequence[str], relative_depth: Tensor | None = None
+        self,
+        image: Float[Tensor, "B 3 H W"],
+        captions: Sequence[str],
+        relative_depth: Tensor | None = None,
+        image_tokens: Tensor | None = None,
     ) -> ImageFeatures:
         """The normalised image, whose sides are multiples of the patch size; nothing else is looked at."""
         grid = (image.shape[-2] // self.patch_size, image.shape[-1] // self.patch_size)

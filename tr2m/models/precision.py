@@ -10,6 +10,11 @@ def mixed_precision(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
 
 
+def network_precision(device: torch.device) -> str:
+    """What `mixed_precision` makes of matrix products on `device`."""
+    return "bfloat16" if device.type == "cuda" else "float32"
+
+
 def full_precision(device: torch.device) -> torch.autocast:
     """float32 inside `mixed_precision`: for what bfloat16's 8 bits would spoil."""
     return torch.autocast(device.type, enabled=False)

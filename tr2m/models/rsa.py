@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tr2m.errors import UserError
+from tr2m.models.precision import mixed_precision
 from tr2m.models.tr2m import rescale_depth
 from tr2m.types import TR2MOutput
 
@@ -80,11 +81,15 @@ class RSA(nn.Module):
         image: Float[Tensor, "B 3 H W"],
         captions: Sequence[str],
         relative_depth: Float[Tensor, "B H W"] | None = None,
+        image_tokens: Tensor | None = None,
     ) -> TextFeatures:
-        """What the frozen networks say; a given `relative_depth` is used as it is."""
+        """What the frozen networks say; a given `relative_depth` is used as it is, tokens of the image not at all."""
         text_tokens, _ = self.text_encoder(captions)
-        relative_depth = self.relative_depth(image) if relative_depth is None else relative_depth
-        return TextFeatures(text_tokens.mean(dim=1), relative_depth)
+        if relative_depth is None:
+            # As TR2M's, so that both rescale the same map and may share a cache of it.
+            with mixed_precision(image.device):
+                relative_depth = self.relative_depth(image)
+        return TextFeatures(text_tokens.mean(dim=1), relative_depth.float())
 
     def rescale(self, features: TextFeatures) -> TR2MOutput:
         """The trained part; both maps are constant."""

@@ -54,15 +54,18 @@ class TR2M(nn.Module):
         image: Float[Tensor, "B 3 H W"],
         captions: Sequence[str],
         relative_depth: Float[Tensor, "B H W"] | None = None,
+        image_tokens: Float[Tensor, "B N D"] | None = None,
     ) -> FrozenFeatures:
-        """What the frozen encoders say: once per batch, bfloat16 on CUDA. A given `relative_depth` is used as it is."""
+        """What the frozen encoders say: once per batch, bfloat16 on CUDA. What is given is used as it is."""
         with mixed_precision(image.device):
-            image_tokens = self.image_encoder(image)
+            if image_tokens is None:
+                image_tokens = self.image_encoder(image)
             text_tokens, text_valid = self.text_encoder(captions)
             if relative_depth is None:
                 relative_depth = self.relative_depth(image)
         grid = self.image_encoder.grid(*image.shape[-2:])
-        return FrozenFeatures(image_tokens, grid, text_tokens, text_valid, relative_depth)
+        # A cache holds them in float16.
+        return FrozenFeatures(image_tokens.float(), grid, text_tokens, text_valid, relative_depth.float())
 
     def rescale(self, features: FrozenFeatures) -> TR2MOutput:
         """The trained part, bfloat16 on CUDA: two maps, and the metric depth they make of the relative one."""

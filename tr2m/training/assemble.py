@@ -8,6 +8,7 @@ from typing import Any
 from tr2m.build import build
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.models.compilation import compile_networks
+from tr2m.training.caches import check_complete, find_caches
 from tr2m.training.run_log import RunLog
 from tr2m.training.seeding import seed_everything
 from tr2m.training.trainer import Trainer
@@ -26,6 +27,8 @@ def assemble_trainer(
     seed_everything(settings["seed"])
     model = build(settings["model"]).to(log.device)
     contrast = build(settings["contrast"], encoder=model.rescale_encoder).to(log.device)
+    caches = find_caches(settings, model, log.device)
+    check_complete(caches, train_sets)
     if settings["compile"]:
         compile_networks(model)
     parameters = [p for module in (model, contrast) for p in module.parameters() if p.requires_grad]
@@ -41,5 +44,6 @@ def assemble_trainer(
         device=log.device,
         config=settings,
         seed=settings["seed"],
+        caches=caches,
         **settings["trainer"],
     )

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from tr2m.data.depth_dataset import DepthDataset
+from tr2m.data.feature_cache import FeatureCache
 from tr2m.data.mixing import MixedBatchSampler, MixedDataset, collate_step, frame_digests
 from tr2m.distributed import is_main, on_main, process_count, process_rank
 from tr2m.errors import UserError
@@ -58,6 +59,7 @@ class Trainer:
         max_steps: stop, with a checkpoint, after this many steps of the schedule; None runs it to its end.
         skip_nonfinite: steps with a NaN or an infinity that may be skipped; one more stops the run.
         unreadable: share of each training set's frames that may be unreadable; more stop the run.
+        caches: what frozen networks said about the training frames; without them they run in every step.
     """
 
     model: nn.Module
@@ -84,6 +86,7 @@ class Trainer:
     max_steps: int | None
     skip_nonfinite: int
     unreadable: float
+    caches: Sequence[FeatureCache] = ()
     progress: Progress = field(default_factory=Progress)
 
     def __post_init__(self) -> None:
@@ -138,7 +141,7 @@ class Trainer:
         self.model.train()
         self.sampler.seek(self.progress.epoch, self.progress.batch)
         loader = DataLoader(
-            MixedDataset(self.train_sets, self.seed),
+            MixedDataset(self.train_sets, self.seed, self.caches),
             batch_sampler=self.sampler,
             collate_fn=partial(collate_step, parts=self.accumulate),
             num_workers=self.workers,
@@ -179,7 +182,7 @@ class Trainer:
 
     def backward(self, batch: DepthBatch) -> Tensor:
         """Add the gradient and the terms of one part of the batch; returns the ranges of its maps."""
-        features = self.model.encode(batch.image, batch.captions, batch.relative_depth)
+        features = self.model.encode(batch.image, batch.captions, batch.relative_depth, batch.image_tokens)
         output = self.model.rescale(features)
         contrast = self.contrast(output.fused_tokens, features)
         terms = self.objective(output, contrast, features.relative_depth, batch)
