@@ -7,20 +7,22 @@ import logging
 from hydra_app import hydra_app, plain
 from omegaconf import DictConfig
 
+from tr2m.errors import UserError
+
 
 @hydra_app("train")
 def main(config: DictConfig) -> None:
-    # Imported here, so that --help and a misspelt option answer without waiting for torch.
-    from composition import build_datasets, pick_device
-
-    from tr2m.build import build
-    from tr2m.errors import UserError
-    from tr2m.training.caches import find_caches
-    from tr2m.training.fill_cache import CacheFiller
-
     settings = plain(config)
     if settings["cache"]["folder"] is None:
         raise UserError("not given: cache.folder=...")
+
+    # After the cheap checks, so that a typing mistake is answered at once.
+    from composition import build_datasets, pick_device
+
+    from tr2m.build import build
+    from tr2m.training.caches import find_caches
+    from tr2m.training.fill_cache import CacheFiller
+
     device = pick_device(settings["device"])
     datasets, _ = build_datasets(settings["data"]["datasets"])
     model = build(settings["model"]).to(device)

@@ -9,15 +9,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import composition
 import cv2
 import numpy as np
 import pytest
 import tables
+import tiny
 import torch
 from tiny import ROOT
 
 from tr2m.errors import UserError
 from tr2m.evaluation.tables.plan import Step
+from tr2m.training.stop_signals import StopSignals
 
 QUICK = (
     "data.datasets.room.reader.count={train: 8, test: 3}",
@@ -115,6 +118,27 @@ def test_a_run_never_writes_into_another_ones_folder_but_resumes_in_it(trained: 
     assert "trainer.batch_size: 8 there, 4 here" in other
 
 
+def test_frames_are_encoded_once_and_trained_on_from_there(tmp_path: Path):
+    options = [
+        "experiment=demo",
+        *QUICK,
+        f"cache.folder={tmp_path}/cache",
+        f"paths.outputs={tmp_path}",
+        "run_id=cached",
+    ]
+    settings = tiny.config(*options)
+    with pytest.raises(UserError, match="the cache is not complete"):
+        composition.build_trainer(settings, options)
+    result = run("cache.py", *options)
+    assert result.returncode == 0, result.stderr
+    assert "image_tokens of synthetic_room: 0.0161 MB a frame" in result.stderr
+    assert "16 frames" in result.stdout
+    trainer = composition.build_trainer(settings, options)
+    with StopSignals() as signals:
+        trainer.train_epoch(signals)
+    assert trainer.progress.step == 2
+
+
 @pytest.fixture(scope="module")
 def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("photos") / "a photo.png"
@@ -179,6 +203,7 @@ def test_predict_says_what_is_wrong(trained: Path, photo: Path, tmp_path: Path, 
         ("train.py", ["experiment=demos"], "did you mean demo?"),
         ("train.py", ["experiment=demo", "device=gpu"], "expected auto, cpu, cuda"),
         ("train.py", ["experiment=demo", "objective.pseudo.space=depths"], "space = 'depths'"),
+        ("cache.py", ["experiment=demo"], "cache.folder=..."),
         ("eval.py", ["dataset=nyuv2"], "ckpt=..."),
         ("eval.py", ["ckpt=none.pt", "dataset=nyu"], "did you mean nyuv2?"),
         ("eval.py", ["ckpt=none.pt"], "dataset"),

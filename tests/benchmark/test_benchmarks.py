@@ -63,6 +63,16 @@ def test_a_benchmark_fills_its_table(what: str, tmp_path: Path):
     assert saved["rows"] == result.rows
 
 
+def test_cached_features_leave_their_networks_out_of_the_step():
+    live, cached = (run("train", features=features) for features in ("live", "cached"))
+    said = [next(value for name, value in result.notes.items() if "operations" in name) for result in (live, cached)]
+    assert "DINOv2ImageEncoder" in said[0]
+    assert "RelativeDepthModel" in said[0]
+    assert "DINOv2ImageEncoder" not in said[1]
+    assert "RelativeDepthModel" not in said[1]
+    assert "DPTHead" in said[1]
+
+
 def test_predict_compares_with_its_peers():
     result = run("predict")
     ours, peer = result.rows

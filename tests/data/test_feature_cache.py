@@ -65,6 +65,16 @@ def test_a_damaged_file_is_named_with_what_mends_it(tmp_path: Path, damage: str)
         cache.read(WALLS, "flat/0", IMAGE)
 
 
+def test_a_cache_is_complete_from_the_end_of_filling_it_to_the_next_beginning(tmp_path: Path):
+    cache = make_cache(tmp_path)
+    for steps in range(2):
+        cache.begin(WALLS)
+        assert not cache.is_complete(WALLS)
+        cache.complete(WALLS, unreadable=["flat/1"] * steps)
+        assert cache.is_complete(WALLS)
+        assert not cache.is_complete(Flat([1, 2, 3], [48] * 3))
+
+
 def test_what_float16_cannot_hold_is_refused(tmp_path: Path):
     with pytest.raises(UserError, match=r"flat/0: float16 cannot hold .* cache\.image_tokens=false"):
         make_cache(tmp_path).write(WALLS, "flat/0", IMAGE, TOKENS * 1e5)

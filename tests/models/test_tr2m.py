@@ -87,8 +87,8 @@ def test_what_is_given_is_used_as_it_is():
     assert features.relative_depth is relative_depth
     assert features.image_tokens is image_tokens
     halved = model.encode(batch.image, batch.captions, relative_depth.half(), image_tokens.half())
-    assert torch.equal(halved.relative_depth, relative_depth.half().float())
-    assert torch.equal(halved.image_tokens, image_tokens.half().float())
+    torch.testing.assert_close(halved.relative_depth, relative_depth.half().float(), rtol=0, atol=0)
+    torch.testing.assert_close(halved.image_tokens, image_tokens.half().float(), rtol=0, atol=0)
 
 
 def test_tokens_are_not_those_of_a_mirrored_image():

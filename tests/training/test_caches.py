@@ -16,7 +16,7 @@ from world import Flat
 from tr2m.build import build
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.data.feature_cache import FeatureCache
-from tr2m.data.mixing import UnreadableFrame
+from tr2m.data.mixing import MixedDataset, SampleKey, UnreadableFrame
 from tr2m.errors import UserError
 from tr2m.training.caches import check_complete, find_caches
 from tr2m.training.fill_cache import CacheFiller
@@ -68,7 +68,7 @@ def train(folder: Path, **changes: Any) -> tuple[list[Any], torch.Tensor]:
 
 @pytest.mark.parametrize("kinds", [("image_tokens", "relative_depth"), ("image_tokens",), ("relative_depth",)])
 def test_training_with_and_without_a_cache_agree(tmp_path: Path, kinds: tuple[str, ...]):
-    """To float16's 11 bits (5e-4) in the losses; AdamW moves a weight by at most its rate, 1e-3, a step."""
+    """Losses to float16's unit, 5e-4 (measured: 3e-5); weights to 2e-5 on average, after ten steps of 1e-3 (4e-6)."""
     off = [f"cache.{kind}=false" for kind in ("image_tokens", "relative_depth") if kind not in kinds]
     fill = filler(tmp_path / "cache", *off)
     assert fill.fill(walls()) == []
@@ -78,9 +78,9 @@ def test_training_with_and_without_a_cache_agree(tmp_path: Path, kinds: tuple[st
     assert [record.sample_ids for record in cached] == [record.sample_ids for record in live]
     for one, other in zip(live, cached, strict=True):
         assert one.terms.keys() == other.terms.keys()
-        torch.testing.assert_close(other.terms["total"], one.terms["total"], rtol=2e-3, atol=1e-4)
+        torch.testing.assert_close(other.terms["total"], one.terms["total"], rtol=5e-4, atol=0)
     assert not torch.equal(weights, also)
-    assert (weights - also).abs().mean() < 1e-4
+    assert (weights - also).abs().mean() < 2e-5
 
 
 def test_cached_networks_do_not_run(tmp_path: Path):
@@ -208,11 +208,14 @@ class WithRelativeDepth(Flat):
 
 
 def test_a_relative_depth_that_the_data_bring_is_not_replaced(tmp_path: Path):
-    fill = filler(tmp_path)
+    fill = filler(tmp_path / "cache")
     sets = [WithRelativeDepth([1, 2], [48] * 2)]
     fill.fill(sets)
-    assert all(name.startswith("image_tokens") for name in files(tmp_path))
+    assert all(name.startswith("image_tokens") for name in files(tmp_path / "cache"))
     check_complete(fill.caches, sets)
+    sample = MixedDataset(sets, 0, fill.caches)[SampleKey(0, 0, 1)].sample
+    assert (sample.relative_depth == 0.25).all()
+    assert sample.image_tokens.shape == (6, 16)
 
 
 def test_a_cache_that_would_stay_empty_is_refused(tmp_path: Path):
@@ -234,7 +237,8 @@ def test_rsa_shares_the_relative_depth_of_tr2m(tmp_path: Path):
     assert cache.folder == filler(tmp_path).caches[1].folder
     batch = tiny.batch()
     given = torch.rand(2, 28, 70).half()
-    assert torch.equal(model.encode(batch.image, batch.captions, given, None).relative_depth, given.float())
+    features = model.encode(batch.image, batch.captions, given, None)
+    torch.testing.assert_close(features.relative_depth, given.float(), rtol=0, atol=0)
 
 
 def test_a_run_may_go_on_with_a_cache(tmp_path: Path):
