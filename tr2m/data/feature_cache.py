@@ -132,7 +132,8 @@ def _json(content: Mapping[str, Any]) -> bytes:
 
 
 def _image_sha256(image: UInt8[Tensor, "3 H W"]) -> str:
-    return hashlib.sha256(image.contiguous().numpy()).hexdigest()
+    # Pixel by pixel, as the bytes of a decoded image lie.
+    return hashlib.sha256(image.permute(1, 2, 0).contiguous().numpy()).hexdigest()
 
 
 def _crc32(features: Tensor) -> str:

@@ -146,15 +146,16 @@ def collate(samples: Sequence[tuple[DepthDataset, DepthSample]]) -> DepthBatch:
     parts = [sample for _, sample in samples]
 
     def stacked(name: str) -> Tensor | None:
-        values = [getattr(part, name) for part in parts]
-        return None if values[0] is None else default_collate(values)
+        features = [getattr(part, name) for part in parts]
+        return None if features[0] is None else default_collate(features)
 
     return DepthBatch(
         dataset=dataset.name,
         depth_range=dataset.depth_range,
-        image=stacked("image"),
-        depth=stacked("depth"),
-        valid=stacked("valid"),
+        # Their bytes lie pixel by pixel, as decoders write them: stacked so, they are copied in one go.
+        image=default_collate([part.image.permute(1, 2, 0) for part in parts]).permute(0, 3, 1, 2),
+        depth=default_collate([part.depth for part in parts]),
+        valid=default_collate([part.valid for part in parts]),
         captions=[part.caption for part in parts],
         sample_ids=[part.sample_id for part in parts],
         relative_depth=stacked("relative_depth"),
