@@ -41,6 +41,10 @@ class RandomFrames(DepthDataset):
 
 def random_batch(size: Sequence[int], batch_size: int, device: torch.device) -> DepthBatch:
     """The first `batch_size` random frames, on the device."""
-    dataset = RandomFrames("random", batch_size, size)
+    return first_batch(RandomFrames("random", batch_size, size), batch_size, device)
+
+
+def first_batch(dataset: DepthDataset, batch_size: int, device: torch.device) -> DepthBatch:
+    """The first `batch_size` training samples of `dataset`, on the device."""
     rng = np.random.default_rng(0)
     return collate([(dataset, dataset.training_sample(index, rng)) for index in range(batch_size)]).to(device)

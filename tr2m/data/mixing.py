@@ -45,7 +45,7 @@ class TrainingSample(NamedTuple):
 class MixedDataset(Dataset):
     """Training samples of several data sets by key. What is random in a sample depends on (seed, key) and on nothing
     else, so that workers, restarts and batch order change nothing. A frame that cannot be read gives way to the
-    next one that can.
+    next one that can; an index past the end of its data set starts again at the first frame.
     """
 
     def __init__(self, datasets: Sequence[DepthDataset], seed: int) -> None:
