@@ -21,7 +21,7 @@ class Frame:
     image: UInt8[np.ndarray, "H W 3"]
     """RGB."""
     depth: Float[np.ndarray, "Hd Wd"]
-    """Metres, 0 where there is no ground truth."""
+    """Metres, finite, 0 where there is no ground truth."""
     relative_depth: Float[np.ndarray, "H W"] | None = None
     """Inverse depth up to an unknown scale and shift, larger is nearer; None where a model has to estimate it."""
 
@@ -81,8 +81,8 @@ class DepthBatch:
 
 
 def unit_range(image: UInt8[Tensor, "*B 3 H W"]) -> Float[Tensor, "*B 3 H W"]:
-    """RGB in [0, 1], as the models want it."""
-    return image.float().mul_(1 / 255)
+    """RGB in [0, 1], channel by channel in memory, as the models want it."""
+    return image.to(torch.float32, memory_format=torch.contiguous_format).mul_(1 / 255)
 
 
 @dataclass(frozen=True)

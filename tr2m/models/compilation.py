@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import nn
 
 # Not the text encoder: it runs once a caption.
 COMPILED = ("image_encoder", "relative_depth", "rescale_encoder", "scale_head", "shift_head")
+# Of one network; torch's 8 are fewer than four data sets, their smaller last batches and single frames in validation.
+MAX_SHAPES = 64
 
 
 def compile_networks(model: nn.Module, backend: str | Callable[..., Any] = "inductor") -> None:
@@ -17,6 +20,7 @@ def compile_networks(model: nn.Module, backend: str | Callable[..., Any] = "indu
 
     Each size of a batch is compiled once, at its first use, which takes about a minute.
     """
+    torch.compiler.config.recompile_limit = MAX_SHAPES
     for name, network in model.named_children():
         if name in COMPILED:
             network.compile(dynamic=False, backend=backend)
