@@ -42,8 +42,8 @@ COLUMNS = {
 }
 
 
-def run(what: str, *overrides: str, **changes: object) -> Result:
-    settings = tiny.config(f"what={what}", "model=tiny", *tiny.SMALL, *TOY[what], *overrides, name="benchmark")
+def run(what: str, **changes: object) -> Result:
+    settings = tiny.config(f"what={what}", "model=tiny", *tiny.SMALL, *TOY[what], name="benchmark")
     settings["peers"] = {"toy": {"method": {"model": settings["model"]["relative_depth"]}}}
     quick = {key: 2 for key in ("steps", "repeats") if key in settings["what"]} | changes
     return build({**settings["what"], **({"warmup": 0} if "warmup" in settings["what"] else {}), **quick}).run(
@@ -93,7 +93,7 @@ def test_schedule_adds_up_and_names_what_waits(tmp_path: Path):
 def test_schedule_knows_the_training_sets_as_they_are_configured():
     schedule = tiny.config("what=schedule", name="benchmark")["what"]
     training = tiny.config("experiment=mixed4")
-    assert (schedule["epochs"], schedule["batch_size"]) == (training["trainer"]["epochs"], 8)
+    assert all(schedule[name] == training["trainer"][name] for name in ("epochs", "batch_size"))
     assert list(schedule["datasets"]) == list(training["data"]["datasets"])
     for name, entry in training["data"]["datasets"].items():
         split = yaml.safe_load((tiny.ROOT / "data_splits" / f"{name}.yaml").read_text())[entry["train_split"]]
@@ -104,16 +104,8 @@ def test_phases_make_up_the_step_and_leave_the_trainer_as_it_was():
     trainer = make_trainer(tiny.config("what=train", "model=tiny", *tiny.SMALL, name="benchmark"), CPU, (28, 70))
     batch = random_batch((28, 70), 2, CPU)
     phases = time_phases(trainer, itertools.repeat([batch]), steps=2)
-    assert {
-        "load",
-        "encode",
-        "fuse and heads",
-        "momentum keys",
-        "losses",
-        "backward",
-        "optimiser",
-        "momentum update",
-    } < set(phases)
+    own = {"encode", "fuse and heads", "momentum keys", "losses", "backward", "optimiser", "momentum update"}
+    assert own | {"load", "other"} == set(phases)
     assert all(seconds > 0 for seconds in phases.values())
     assert trainer.model.encode.__name__ == "encode"
 

@@ -67,7 +67,8 @@ def time_phases(trainer: Trainer, batches: Iterator[Sequence[DepthBatch]], steps
         parts = next(batches)
         loaded = clock.now()
         trainer.train_step(parts)
-        loading, training = loading + loaded - start, training + clock.now() - loaded
+        loading += loaded - start
+        training += clock.now() - loaded
     clock.stop()
     means = {phase: seconds / steps for phase, seconds in clock.seconds.items()}
     return {"load": loading / steps, **means, "other": training / steps - sum(means.values())}
