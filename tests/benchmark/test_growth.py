@@ -11,8 +11,8 @@ from tr2m.benchmark.result import Result
 
 ROWS = [
     {"size": "10x20", "batch": 4, "images/s": 8.0, "peak (MiB)": None},
-    {"size": "10x20", "batch": 2, "images/s": 7.0, "peak (MiB)": 3.0},
     {"size": "2x5", "batch": 4, "images/s": 9.0, "peak (MiB)": 1.0},
+    {"size": "10x20", "batch": 2, "images/s": 7.0, "peak (MiB)": 3.0},
 ]
 
 
@@ -28,7 +28,7 @@ def test_a_line_for_each_setting_of_the_other_factors():
 
 def test_the_plot_is_a_picture_of_what_varies(tmp_path: Path):
     measures = {"images/s": ["images/s"], "MiB": ["peak (MiB)"]}
-    result = Result("train", torch.device("cpu"), ROWS[:2], factors=["size", "batch"], measures=measures)
+    result = Result("train", torch.device("cpu"), ROWS[::2], factors=["size", "batch"], measures=measures)
     assert varied(result) == ["batch"]
     plot(result, tmp_path / "train.png")
     assert (tmp_path / "train.png").read_bytes().startswith(b"\x89PNG")
