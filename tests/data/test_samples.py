@@ -4,6 +4,7 @@ import csv
 import os
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,28 +36,18 @@ NYU_SIZE, KITTI_SIZE = (480, 640), (352, 1216)
 
 
 def nyuv2(split: str, split_file: str = "samples_nyuv2.yaml") -> NYUv2:
-    return NYUv2(
-        name="nyuv2",
-        split=split,
-        root=SAMPLES / "nyuv2",
-        split_file=LISTS / split_file,
-        captions=CaptionFiles(SAMPLES / "captions/nyu"),
-        input_size=(28, 42),
-        depth_range=(1e-3, 10.0),
-    )
+    return NYUv2(**frames("nyuv2", "nyu", split, split_file), input_size=(28, 42), depth_range=(1e-3, 10.0))
 
 
 def kitti(split: str, split_file: str = "samples_kitti.yaml") -> KITTI:
-    return KITTI(
-        name="kitti",
-        split=split,
-        root=SAMPLES / "kitti",
-        split_file=LISTS / split_file,
-        captions=CaptionFiles(SAMPLES / "captions/kitti"),
-        input_size=(28, 98),
-        depth_range=(1e-3, 80.0),
-        ground_truth={"train": "groundtruth", "test": "velodyne_raw"}[split],
-    )
+    own = {"ground_truth": {"train": "groundtruth", "test": "velodyne_raw"}[split]}
+    return KITTI(**frames("kitti", "kitti", split, split_file), input_size=(28, 98), depth_range=(1e-3, 80.0), **own)
+
+
+def frames(name: str, captions: str, split: str, split_file: str) -> dict[str, Any]:
+    """Where a reader finds them."""
+    places = {"root": SAMPLES / name, "split_file": LISTS / split_file}
+    return {"name": name, "split": split, "captions": CaptionFiles(SAMPLES / "captions" / captions), **places}
 
 
 def expected(name: str) -> list[dict[str, str]]:
