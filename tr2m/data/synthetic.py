@@ -200,6 +200,7 @@ class SyntheticDepth(DepthDataset):
     size: Sequence[int]
     """(height, width) of the frames in pixels."""
     captions: CaptionSource = field(init=False)
+    """The frames' own."""
 
     def index_frames(self) -> list[str]:
         for what, value, known in (("domain", self.domain, DOMAINS), ("split", self.split, SPLITS)):
