@@ -1,5 +1,6 @@
 """What is special to the readers of VOID, C3VD and the zero-shot data sets."""
 
+import h5py
 import numpy as np
 import pytest
 import trees
@@ -7,7 +8,7 @@ from readers import opened
 from scipy.io import savemat
 
 from tr2m.data.c3vd import black_corners
-from tr2m.data.hypersim_files import planar_depth, tone_map
+from tr2m.data.hypersim_files import planar_depth, read_dataset, tone_map
 from tr2m.data.sunrgbd import metres
 from tr2m.errors import UserError
 
@@ -121,6 +122,15 @@ def test_hypersim_distance_becomes_depth():
     assert depth[[383, 384], [511, 512]] == pytest.approx([1.0, 1.0], abs=1e-6)
     # By hand: 511.5 columns and 383.5 rows from the centre, 886.81 / sqrt(886.81**2 + 511.5**2 + 383.5**2).
     assert depth[0, 0] == depth[-1, -1] == pytest.approx(0.811189, abs=1e-6)
+
+
+def test_hypersim_file_that_claims_more_than_a_picture(tmp_path):
+    path = tmp_path / "frame.depth_meters.hdf5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("dataset", shape=(20_000, 20_000), dtype="f4")
+    assert path.stat().st_size < 2000
+    with pytest.raises(UserError, match=rf"{path}: got: an array of \(20000, 20000\); expected .* 100 megapixels"):
+        read_dataset(path, 2)
 
 
 def test_hypersim_exposure():
