@@ -125,5 +125,5 @@ def test_array_that_claims_more_than_its_file_holds_is_refused_before_memory_is_
             file, {"descr": "<f8", "fortran_order": False, "shape": (200_000, 200_000)}
         )
         file.write(bytes(100))
-    with pytest.raises(UserError, match="expected a .npy file of numbers, got: mmap length is greater than file size"):
+    with pytest.raises(UserError, match=r"expected a .npy file of numbers, got: mmap length is greater than file size"):
         read_npy(path)

@@ -117,7 +117,7 @@ def open_hdf5(path: Path, expected: str) -> Iterator[h5py.File]:
             yield file
     except FileNotFoundError:
         raise UserError(f"no file {path}: expected {expected}. {_COMPARE}") from None
-    # TypeError, AttributeError: there is something of that name, but no array. MemoryError: it claims to be larger than any memory.
+    # TypeError, AttributeError: there is something of that name, but no array. MemoryError: one larger than any memory.
     except (OSError, KeyError, TypeError, AttributeError, ValueError, MemoryError) as error:
         raise UserError(f"{path}: got: {error}; expected {expected}.") from error
 
