@@ -44,5 +44,6 @@ class EvalBenchmark:
     def seconds(self, method: ModelMethod, count: int, device: torch.device) -> float:
         protocol = Protocol("benchmark", "m", METRES[0] / 2, METRES[1] * 2, FullFrame())
         start = time.perf_counter()
-        evaluate(method, [Scored(RandomFrames("random", count, self.size), protocol)], device, self.workers)
+        scored = Scored(RandomFrames(count=count, input_size=self.size), protocol)
+        evaluate(method, [scored], device, self.workers)
         return time.perf_counter() - start

@@ -81,7 +81,7 @@ class TrainBenchmark:
     def datasets(self, settings: dict[str, Any]) -> list[DepthDataset]:
         if self.frames == "data":
             return training_sets(settings)
-        return [RandomFrames("random", max(self.batch_sizes), size) for size in self.sizes]
+        return [RandomFrames(count=max(self.batch_sizes), input_size=size) for size in self.sizes]
 
     def operations(self, trainer: Trainer, dataset: DepthDataset) -> dict[str, int]:
         """Of a step of one frame, whose caption is seen or new as in the steps that are timed."""
