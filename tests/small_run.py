@@ -9,42 +9,33 @@ import tiny
 import torch
 from world import Flat
 
-from tr2m.build import build
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.data.eval_regions import FullFrame
 from tr2m.evaluation.protocol import Protocol
+from tr2m.training.assemble import assemble_trainer
 from tr2m.training.run_log import RunLog
-from tr2m.training.seeding import seed_everything
 from tr2m.training.trainer import Trainer
 from tr2m.training.validation import ValidationSet
 
 CPU = torch.device("cpu")
+SHORT = (
+    "optim.optimizer.lr=1e-3",
+    "trainer.epochs=2",
+    "trainer.batch_size=2",
+    "trainer.workers=0",
+    "trainer.log_every=2",
+    "trainer.panels=0",
+)
 PROTOCOL = Protocol("paper", "m", 1e-3, 10.0, FullFrame())
 
 
 def make_trainer(folder: Path, *overrides: str, sets: list[DepthDataset] | None = None, **changes: Any) -> Trainer:
     """Batches of two, five batches an epoch, two epochs."""
-    settings = tiny.config("model=tiny", *tiny.SMALL, "optim.optimizer.lr=1e-3", *overrides)
+    settings = tiny.config("model=tiny", *tiny.SMALL, *SHORT, *overrides)
+    settings["trainer"] |= changes
     sets = sets or [Flat([1, 2, 3, 4, 5], [48] * 5, "near"), Flat([6, 7, 8, 9], [30] * 4, "far")]
-    seed_everything(0)
-    model = build(settings["model"])
-    contrast = build(settings["contrast"], encoder=model.rescale_encoder)
-    parameters = [p for module in (model, contrast) for p in module.parameters() if p.requires_grad]
-    small = {"epochs": 2, "batch_size": 2, "workers": 0, "log_every": 2, "panels": 0}
-    return Trainer(
-        model=model,
-        contrast=contrast,
-        objective=build(settings["objective"]),
-        optimizer=build(settings["optim"]["optimizer"], params=parameters),
-        schedule=build(settings["optim"]["schedule"]),
-        train_sets=sets,
-        validation_sets=[ValidationSet(dataset, PROTOCOL, True) for dataset in sets],
-        log=RunLog(folder, settings, [], CPU),
-        device=CPU,
-        config=settings,
-        seed=0,
-        **{**settings["trainer"], **small, **changes},
-    )
+    validation_sets = [ValidationSet(dataset, PROTOCOL, True) for dataset in sets]
+    return assemble_trainer(settings, sets, validation_sets, RunLog(folder, settings, [], CPU))
 
 
 def record_samples(trainer: Trainer) -> list[list[str]]:

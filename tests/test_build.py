@@ -46,6 +46,22 @@ def test_what_cannot_be_built_is_refused_in_words(change: dict, message: str):
         build({**LOWER, **change})
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"use_masks": False}, "no argument 'use_masks'; did you mean 'use_mask'"),
+        ({"sample_ids": []}, "no argument 'sample_ids'"),
+        ({"use_mask": "no"}, "use_mask = 'no' is of type str, expected"),
+        ({"split_file": 3}, "split_file = 3 is of type int, expected"),
+        ({"captions": {"a": "b"}}, "captions = {'a': 'b'} is of type dict, expected"),
+        ({}, "needs name, split, captions, input_size, depth_range, root, split_file, which"),
+    ],
+)
+def test_a_reader_is_checked_by_its_own_fields_and_those_it_inherits(change: dict, message: str):
+    with pytest.raises(UserError, match=message):
+        build({"_target_": "tr2m.data.diode.DIODEOutdoor", **change})
+
+
 def test_a_missing_argument_is_named():
     with pytest.raises(UserError, match="needs multiple_of"):
         build({"_target_": LOWER["_target_"], "bound": 42})

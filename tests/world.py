@@ -22,8 +22,10 @@ class Flat(DepthDataset):
 
     def __init__(self, depths: Sequence[float], pixels: Sequence[int], name: str = "flat") -> None:
         self.depths, self.pixels = list(depths), list(pixels)
-        ids = [f"{name}/{index}" for index in range(len(depths))]
-        super().__init__(name, "test", ids, OneCaption(), (28, 42), (1e-3, 10.0))
+        super().__init__(name=name, split="test", captions=OneCaption(), input_size=(28, 42), depth_range=(1e-3, 10.0))
+
+    def index_frames(self) -> list[str]:
+        return [f"{self.name}/{index}" for index in range(len(self.depths))]
 
     def read_frame(self, index: int) -> Frame:
         depth = np.zeros((6, 8), np.float32)

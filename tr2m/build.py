@@ -10,6 +10,7 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from typing import Any, get_type_hints
 
 from beartype import BeartypeConf
@@ -64,12 +65,14 @@ def locate(name: str) -> type:
 def check_arguments(name: str, target: type, arguments: Mapping[str, Any]) -> None:
     """Raise UserError unless `arguments` fit the signature of `target`: its names, its required ones, its types."""
     parameters = inspect.signature(target).parameters
+    # A dataclass's constructor knows the names in one module only, its fields each those in their own.
+    typed = target if is_dataclass(target) else target.__init__
+    hints = get_type_hints(typed) if target.__module__.startswith(ALLOWED_PREFIX) else {}
     for key, value in arguments.items():
         if key not in parameters:
             raise UserError(f"{name} has no argument {key!r}{nearest(key, parameters)}")
-        hint = get_type_hints(target.__init__).get(key) if target.__module__.startswith(ALLOWED_PREFIX) else None
-        if hint is not None and not is_bearable(value, hint, conf=NUMERIC_TOWER):
-            raise UserError(f"{name}: {key} = {value!r} is of type {type(value).__name__}, expected {hint}")
+        if key in hints and not is_bearable(value, hints[key], conf=NUMERIC_TOWER):
+            raise UserError(f"{name}: {key} = {value!r} is of type {type(value).__name__}, expected {hints[key]}")
     required = [
         p for p in parameters.values() if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
     ]

@@ -28,96 +28,61 @@ from transformers import (
 from world import Flat
 
 from tr2m.build import build
+from tr2m.captioning.captioner import Captioner
 from tr2m.captioning.llava import LlavaCaptioner
 from tr2m.captioning.pack import pack_captions
 from tr2m.captioning.panoptic import ObjectCaptioner
 from tr2m.data.packed_captions import PackedCaptions
 from tr2m.errors import UserError
 
-WORDS = [
-    "<pad>",
-    "<s>",
-    "</s>",
-    "<unk>",
-    "<image>",
-    "a",
-    "room",
-    "with",
-    "chairs",
-    "USER",
-    ":",
-    "?",
-    "What",
-    "is",
-    "it",
-]
+SPECIAL = ["<pad>", "<s>", "</s>", "<unk>", "<image>"]
+WORDS = ["a", "room", "with", "chairs", "USER", ":", "?", "What", "is", "it"]
+NARROW = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2}
 IMAGE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+TINY = {"llava_vicuna": "tiny/llava", "llava_mistral": "tiny/llava", "objects": "tiny/mask2former"}
 LABELS = {0: "wall-other-merged", 1: "person", 2: "floor-wood", 3: "traffic light"}
 
 
 def save_llava(folder: Path) -> None:
-    tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="<unk>"))
+    vocabulary = {word: number for number, word in enumerate([*SPECIAL, *WORDS])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    pad, bos, eos, unk, image = SPECIAL
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        pad_token="<pad>",
-        bos_token="<s>",
-        eos_token="</s>",
-        unk_token="<unk>",
-        additional_special_tokens=["<image>"],
+        pad_token=pad,
+        bos_token=bos,
+        eos_token=eos,
+        unk_token=unk,
+        additional_special_tokens=[image],
     )
-    pinpoints = [[28, 56], [56, 28], [56, 56]]
-    images = LlavaNextImageProcessor(
-        size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28}, image_grid_pinpoints=pinpoints
-    )
-    LlavaNextProcessor(
-        images, fast, patch_size=14, vision_feature_select_strategy="default", num_additional_image_tokens=1
-    ).save_pretrained(folder)
-    vision = CLIPVisionConfig(
-        hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2, image_size=28, patch_size=14
-    )
-    language = LlamaConfig(
-        vocab_size=len(WORDS),
-        hidden_size=16,
-        intermediate_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=2,
-        initializer_range=1.0,
-    )
+    grid = {"image_grid_pinpoints": [[28, 56], [56, 28], [56, 56]]}
+    images = LlavaNextImageProcessor(size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28}, **grid)
+    reading = {"vision_feature_select_strategy": "default", "num_additional_image_tokens": 1}
+    LlavaNextProcessor(images, fast, patch_size=14, **reading).save_pretrained(folder)
+    numbers = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "vocab_size": len(vocabulary)}
     torch.manual_seed(0)
     config = LlavaNextConfig(
-        vision_config=vision,
-        text_config=language,
-        image_token_index=4,
-        image_grid_pinpoints=pinpoints,
+        vision_config=CLIPVisionConfig(**NARROW, num_hidden_layers=2, image_size=28, patch_size=14),
+        text_config=LlamaConfig(**NARROW, num_hidden_layers=1, initializer_range=1.0, **numbers),
+        image_token_index=vocabulary[image],
         image_seq_length=4,
+        **grid,
     )
     model = LlavaNextForConditionalGeneration(config)
     # Words only: chance would have it stop at once.
-    model.generation_config.suppress_tokens = list(range(5))
+    model.generation_config.suppress_tokens = list(range(len(SPECIAL)))
     model.save_pretrained(folder)
 
 
 def save_mask2former(folder: Path) -> None:
     Mask2FormerImageProcessor(size={"shortest_edge": 32, "longest_edge": 64}, size_divisor=32).save_pretrained(folder)
-    backbone = SwinConfig(
-        image_size=32,
-        embed_dim=8,
-        depths=[1, 1, 1, 1],
-        num_heads=[1, 1, 1, 1],
-        out_features=["stage1", "stage2", "stage3", "stage4"],
-    )
+    stages = {"depths": [1] * 4, "num_heads": [1] * 4, "out_features": [f"stage{number}" for number in (1, 2, 3, 4)]}
+    widths = ("feature_size", "mask_feature_size", "hidden_dim", "encoder_feedforward_dim", "dim_feedforward")
     torch.manual_seed(0)
     config = Mask2FormerConfig(
-        backbone_config=backbone,
-        feature_size=32,
-        mask_feature_size=32,
-        hidden_dim=32,
-        encoder_feedforward_dim=16,
-        dim_feedforward=16,
+        backbone_config=SwinConfig(image_size=32, embed_dim=8, **stages),
+        **dict.fromkeys(widths, 32),
         encoder_layers=1,
         decoder_layers=2,
         num_attention_heads=2,
@@ -131,8 +96,8 @@ def save_mask2former(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
-    save_llava(folder / "tiny/llava")
-    save_mask2former(folder / "tiny/mask2former")
+    save_llava(folder / TINY["llava_vicuna"])
+    save_mask2former(folder / TINY["objects"])
     return folder
 
 
@@ -141,17 +106,19 @@ def use_weights(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TR2M_WEIGHTS", str(weights))
 
 
-def settings(source: str, **changes: object) -> dict:
-    return tiny.config("dataset=ibims", f"source={source}", name="data_captions")["source"]["captions"] | changes
+def load(source: str, **changes: object) -> Captioner:
+    """The captioner of configs/source/<source>.yaml, as a tiny model."""
+    config = tiny.config("dataset=ibims", f"source={source}", name="data_captions")["source"]["captions"]
+    return build(config | {"repo_id": TINY[source]} | changes)
 
 
 @pytest.mark.parametrize("source", ["llava_vicuna", "llava_mistral"])
 def test_llava_answers_every_prompt_on_one_line(source: str):
-    captioner = build(settings(source, repo_id="tiny/llava", max_new_tokens=6))
+    captioner = load(source, max_new_tokens=6)
     assert isinstance(captioner, LlavaCaptioner)
     answers = captioner.describe(IMAGE)
-    assert len(answers) == len(settings(source)["prompts"]) == 5
-    assert all(set(answer.split()) <= set(WORDS[5:]) and 1 <= len(answer.split()) <= 6 for answer in answers)
+    assert len(answers) == 5
+    assert all(set(answer.split()) <= set(WORDS) and 1 <= len(answer.split()) <= 6 for answer in answers)
     assert len(set(answers)) > 1
     assert captioner.describe(255 - IMAGE) != answers
     assert captioner.describe(IMAGE) == answers
@@ -160,13 +127,12 @@ def test_llava_answers_every_prompt_on_one_line(source: str):
 
 def test_answers_do_not_depend_on_the_length_of_the_other_questions():
     prompts = ["What is it ?", "a", "What is it with chairs ? a room with chairs"]
-    together = build(settings("llava_vicuna", repo_id="tiny/llava", prompts=prompts)).describe(IMAGE)
-    alone = [build(settings("llava_vicuna", repo_id="tiny/llava", prompts=[p])).describe(IMAGE)[0] for p in prompts]
-    assert together == alone
+    alone = [load("llava_vicuna", prompts=[prompt]).describe(IMAGE)[0] for prompt in prompts]
+    assert load("llava_vicuna", prompts=prompts).describe(IMAGE) == alone
 
 
 def test_objects_are_those_of_the_segments(monkeypatch: pytest.MonkeyPatch):
-    captioner = build(settings("objects", repo_id="tiny/mask2former"))
+    captioner = load("objects")
     assert isinstance(captioner, ObjectCaptioner)
     found = [{"label_id": label} for label in (0, 1, 1, 2, 3, 3, 3)]
     seen = []
@@ -185,14 +151,14 @@ def test_objects_are_those_of_the_segments(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_random_segmentation_model_runs_to_the_end():
     # So low a threshold that something is always seen.
-    sentences = build(settings("objects", repo_id="tiny/mask2former", threshold=0.01)).describe(IMAGE)
+    sentences = load("objects", threshold=0.01).describe(IMAGE)
     assert len(sentences) == 5
     assert all(sentence.startswith("An image") for sentence in sentences)
 
 
 def test_a_run_over_a_data_set_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     dataset = Flat([1.0, 2.0, 3.0, 4.0], [48] * 4)
-    source = build(settings("llava_vicuna", repo_id="tiny/llava", max_new_tokens=4))
+    source = load("llava_vicuna", max_new_tokens=4)
     described = []
 
     def describe(image: np.ndarray, original=source.describe) -> list[str]:
@@ -213,9 +179,9 @@ def test_a_run_over_a_data_set_goes_on_where_it_was_killed(tmp_path: Path, monke
 
 def test_missing_and_broken_weights_are_told(weights: Path):
     with pytest.raises(UserError, match=r"no repository tiny/none.*\n.*hf download tiny/none"):
-        build(settings("llava_vicuna", repo_id="tiny/none"))
+        load("llava_vicuna", repo_id="tiny/none")
     (weights / "tiny/broken").mkdir()
     (weights / "tiny/broken/config.json").write_text("{}")
     for source in ("llava_vicuna", "objects"):
         with pytest.raises(UserError, match="tiny/broken: transformers cannot load it"):
-            build(settings(source, repo_id="tiny/broken"))
+            load(source, repo_id="tiny/broken")

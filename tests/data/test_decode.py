@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tr2m.data.decode import read_depth_png, read_image_and_depth, read_rgb
+from tr2m.data.decode import read_depth_png, read_image_and_depth, read_npy, read_rgb
 from tr2m.errors import UserError
 
 RNG = np.random.default_rng(0)
@@ -116,3 +116,14 @@ def test_image_and_depth_of_different_sizes_are_refused(tmp_path):
     (tmp_path / "d.png").write_bytes(encoded(".png", np.ones((64, 48), np.uint16)))
     with pytest.raises(UserError, match=r"d.png: got depth of 64x48 .* expected 48x64 .*a.png"):
         read_image_and_depth(tmp_path / "a.png", tmp_path / "d.png", 1000.0)
+
+
+def test_array_that_claims_more_than_its_file_holds_is_refused_before_memory_is_asked_for(tmp_path):
+    path = tmp_path / "a.npy"
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "<f8", "fortran_order": False, "shape": (200_000, 200_000)}
+        )
+        file.write(bytes(100))
+    with pytest.raises(UserError, match=r"expected a .npy file of numbers, got: mmap length is greater than file size"):
+        read_npy(path)

@@ -5,7 +5,6 @@ import pytest
 import trees
 from readers import opened
 
-from tr2m.data.folder import Folder
 from tr2m.errors import UserError
 
 HEADER = "image,depth,metres_per_unit,caption"
@@ -114,5 +113,5 @@ def test_tables_that_are_none(tree):
 def test_other_depth_formats(tree, suffix):
     path = trees.put(tree / f"depth/other{suffix}", trees.units(trees.SMALL, {(3, 4): 65535}))
     table(tree, f"color/000000.jpg,depth/{path.name},0.001,A kitchen.")
-    depth = Folder("rooms", "train", tree, (28, 42), (1e-3, 10.0), invalid=[65535]).read_frame(0).depth
+    depth = opened("folder", tree, invalid=[65535]).read_frame(0).depth
     assert (depth[0, 0], depth[3, 4]) == (pytest.approx(2.0), 0)

@@ -4,6 +4,7 @@ import csv
 import os
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -36,15 +37,19 @@ DECODED = {
 NYU_SIZE, KITTI_SIZE = (480, 640), (352, 1216)
 
 
-def nyuv2(split: str) -> NYUv2:
-    captions = CaptionFiles(SAMPLES / "captions/nyu")
-    return NYUv2("nyuv2", split, SAMPLES / "nyuv2", LISTS / "samples_nyuv2.yaml", captions, (28, 42), (1e-3, 10.0))
+def nyuv2(split: str, split_file: str = "samples_nyuv2.yaml") -> NYUv2:
+    return NYUv2(**frames("nyuv2", "nyu", split, split_file), input_size=(28, 42), depth_range=(1e-3, 10.0))
 
 
-def kitti(split: str) -> KITTI:
-    captions, split_file = CaptionFiles(SAMPLES / "captions/kitti"), LISTS / "samples_kitti.yaml"
-    depth = {"train": "groundtruth", "test": "velodyne_raw"}[split]
-    return KITTI("kitti", split, SAMPLES / "kitti", split_file, captions, (28, 98), (1e-3, 80.0), ground_truth=depth)
+def kitti(split: str, split_file: str = "samples_kitti.yaml") -> KITTI:
+    own = {"ground_truth": {"train": "groundtruth", "test": "velodyne_raw"}[split]}
+    return KITTI(**frames("kitti", "kitti", split, split_file), input_size=(28, 98), depth_range=(1e-3, 80.0), **own)
+
+
+def frames(name: str, captions: str, split: str, split_file: str) -> dict[str, Any]:
+    """Where a reader finds them."""
+    places = {"root": SAMPLES / name, "split_file": LISTS / split_file}
+    return {"name": name, "split": split, "captions": CaptionFiles(SAMPLES / "captions" / captions), **places}
 
 
 def expected(name: str) -> list[dict[str, str]]:
@@ -73,10 +78,8 @@ def test_every_depth_file_decodes_to_what_was_measured(name):
 
 def test_red_kitchen_through_the_folder_reader():
     rows = {row["file"]: row for row in expected("redkitchen")}
-    datasets = [
-        Folder("redkitchen", split, SAMPLES / "redkitchen", (28, 42), (1e-3, 10.0), invalid=[0, 65535])
-        for split in ("train", "test")
-    ]
+    shared = {"root": SAMPLES / "redkitchen", "input_size": (28, 42), "depth_range": (1e-3, 10.0)}
+    datasets = [Folder(name="redkitchen", split=s, invalid=[0, 65535], **shared) for s in ("train", "test")]
     assert [len(dataset) for dataset in datasets] == [54, 18]
     assert not set(datasets[0].sample_ids) & set(datasets[1].sample_ids)
     for dataset in datasets:
@@ -154,8 +157,7 @@ def test_every_test_frame_has_its_caption_file(tmp_path, name, folder, count):
     with tarfile.open(SAMPLES / "rsa_text_test.tar.gz") as archive:
         archive.extractall(tmp_path, [m for m in archive if m.name.startswith(f"text_all/{folder}/")], filter="data")
     captions = CaptionFiles(tmp_path / "text_all" / folder)
-    reader = {"nyuv2": NYUv2, "kitti": KITTI}[name]
-    dataset = reader(name, "test", SAMPLES / name, LISTS / f"{name}.yaml", captions, (28, 42), (1e-3, 10.0))
+    dataset = {"nyuv2": nyuv2, "kitti": kitti}[name]("test", f"{name}.yaml")
     assert all(captions.lines("test", sample_id) for sample_id in dataset.sample_ids)
     assert len(list(captions.root.rglob("*.txt"))) == len(dataset) == count
 

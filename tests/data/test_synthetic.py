@@ -29,8 +29,16 @@ COUNT = 200
 
 
 def make(domain, split="train", count=COUNT, seed=0, size=(35, 45)):
-    counts = {"train": count, "test": count}
-    return SyntheticDepth(domain, split, domain, counts, seed, size, (28, 42), DOMAINS[domain].depth_range)
+    return SyntheticDepth(
+        name="mine",
+        split=split,
+        input_size=(28, 42),
+        depth_range=(1e-3, 80.0),
+        domain=domain,
+        count={"train": count, "test": count},
+        seed=seed,
+        size=size,
+    )
 
 
 @cache
@@ -221,7 +229,7 @@ def test_writing_to_a_sample_leaves_the_kept_frame_alone():
 )
 def test_unknown_names_are_refused(domain, split, names):
     with pytest.raises(UserError, match=rf"mine: got the \w+ '(moon|val)', expected one of {names}"):
-        SyntheticDepth("mine", split, domain, {split: 1}, 0, (49, 63), (28, 42), (0.1, 10.0))
+        make(domain, split)
 
 
 # Captions

@@ -1,5 +1,6 @@
 """What is special to the readers of VOID, C3VD and the zero-shot data sets."""
 
+import h5py
 import numpy as np
 import pytest
 import trees
@@ -7,7 +8,7 @@ from readers import opened
 from scipy.io import savemat
 
 from tr2m.data.c3vd import black_corners
-from tr2m.data.hypersim_files import planar_depth, tone_map
+from tr2m.data.hypersim_files import planar_depth, read_dataset, tone_map
 from tr2m.data.sunrgbd import metres
 from tr2m.errors import UserError
 
@@ -123,6 +124,15 @@ def test_hypersim_distance_becomes_depth():
     assert depth[0, 0] == depth[-1, -1] == pytest.approx(0.811189, abs=1e-6)
 
 
+def test_hypersim_file_that_claims_more_than_a_picture(tmp_path):
+    path = tmp_path / "frame.depth_meters.hdf5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("dataset", shape=(20_000, 20_000), dtype="f4")
+    assert path.stat().st_size < 2000
+    with pytest.raises(UserError, match=rf"{path}: got: an array of \(20000, 20000\); expected .* 100 megapixels"):
+        read_dataset(path, 2)
+
+
 def test_hypersim_exposure():
     rng = np.random.default_rng(0)
     color = rng.exponential(3, (50, 60, 3)).astype(np.float32)
@@ -174,7 +184,7 @@ def test_diode_arrays_of_another_kind(tmp_path):
     dataset = opened("diode", tmp_path)
     depth = next(tmp_path.rglob("*_00193_*_depth.npy"))
     np.save(depth, np.array([{"depth": 1}], object), allow_pickle=True)
-    with pytest.raises(UserError, match=rf"{depth}: expected a .npy file of numbers, got: .*allow_pickle"):
+    with pytest.raises(UserError, match=rf"{depth}: expected a .npy file of numbers, got: .*Python objects"):
         dataset.read_frame(0)
     np.save(depth, np.ones((3, 4, 5), np.float32))
     with pytest.raises(UserError, match="got depth of 3x4x5"):

@@ -28,7 +28,7 @@ def frames() -> dict[str, list[Frame]]:
         per_metre = {"m": 1, "mm": 1000}[unit]
         options = {"count": {"train": 0, "test": 2}, "seed": 0, "size": (42, 56), "input_size": (42, 56)}
         span = (low / per_metre, high / per_metre)
-        dataset = SyntheticDepth(f"synthetic_{domain}", "test", domain, **options, depth_range=span)
+        dataset = SyntheticDepth(name=f"synthetic_{domain}", split="test", domain=domain, depth_range=span, **options)
         sets.append(Scored(dataset, Protocol("synthetic", unit, low, high, FullFrame())))
     return read_frames(models, sets, 2, torch.device("cpu"))
 

@@ -50,14 +50,18 @@ def filler(root: Path, *overrides: str) -> CacheFiller:
     return CacheFiller(find_caches(settings, model, CPU), model, CPU, batch_size=2, workers=0)
 
 
+def with_cache(tmp_path: Path) -> str:
+    return f"cache.folder={tmp_path}/cache"
+
+
 def files(root: Path) -> dict[str, int]:
     """When each file of features was written, by its path."""
     return {str(path.relative_to(root)): path.stat().st_mtime_ns for path in root.rglob("*.safetensors")}
 
 
-def train(folder: Path, **changes: Any) -> tuple[list[Any], torch.Tensor]:
+def train(folder: Path, *overrides: str, **changes: Any) -> tuple[list[Any], torch.Tensor]:
     """The record of each step, and the weights at the end; nothing is validated."""
-    trainer = make_trainer(folder, **changes)
+    trainer = make_trainer(folder, *overrides, **changes)
     trainer.validation_is_due = lambda: False
     records: list[Any] = []
     add = trainer.window.add
@@ -74,7 +78,7 @@ def test_training_with_and_without_a_cache_agree(tmp_path: Path, kinds: tuple[st
     assert fill.fill(walls()) == []
     assert len(files(tmp_path / "cache")) == 9 * len(kinds)
     live, weights = train(tmp_path / "live")
-    cached, also = train(tmp_path / "cached", caches=fill.caches, workers=2 * (len(kinds) == 2))
+    cached, also = train(tmp_path / "cached", with_cache(tmp_path), *off, workers=2 * (len(kinds) == 2))
     assert [record.sample_ids for record in cached] == [record.sample_ids for record in live]
     for one, other in zip(live, cached, strict=True):
         assert one.terms.keys() == other.terms.keys()
@@ -84,9 +88,8 @@ def test_training_with_and_without_a_cache_agree(tmp_path: Path, kinds: tuple[st
 
 
 def test_cached_networks_do_not_run(tmp_path: Path):
-    fill = filler(tmp_path / "cache")
-    fill.fill(walls())
-    trainer = make_trainer(tmp_path / "run", caches=fill.caches, max_steps=2)
+    filler(tmp_path / "cache").fill(walls())
+    trainer = make_trainer(tmp_path / "run", with_cache(tmp_path), max_steps=2)
     trainer.validation_is_due = lambda: False
     trainer.model.image_encoder.forward = trainer.model.relative_depth.forward = None
     trainer.fit()
@@ -126,13 +129,13 @@ def test_a_stale_image_stops_training_and_filling_again_mends_it(tmp_path: Path)
     before = files(tmp_path / "cache")
     changed = [Repainted([1, 2, 3], [48] * 3)]
     with pytest.raises(UserError, match=r"flat/1\.safetensors was made of another image"):
-        train(tmp_path / "run", sets=changed, caches=fill.caches, unreadable=1.0)
+        train(tmp_path / "run", with_cache(tmp_path), sets=changed, unreadable=1.0)
     fill.fill(changed)
     after = files(tmp_path / "cache")
     assert {name for name in after if after[name] != before[name]} == {
         n for n in after if n.endswith("flat/1.safetensors")
     }
-    train(tmp_path / "again", sets=changed, caches=fill.caches)
+    train(tmp_path / "again", with_cache(tmp_path), sets=changed)
 
 
 def test_an_interrupted_fill_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -194,7 +197,7 @@ def test_an_unreadable_frame_is_named_and_training_replaces_it(tmp_path: Path):
     sets = [Damaged([1, 2, 3], [48] * 3)]
     assert fill.fill(sets) == [UnreadableFrame("flat", "flat/1", "1.png: truncated")]
     check_complete(fill.caches, sets)
-    records, _ = train(tmp_path / "run", sets=sets, caches=fill.caches, unreadable=0.5)
+    records, _ = train(tmp_path / "run", with_cache(tmp_path), sets=sets, unreadable=0.5)
     seen = {sample_id for record in records for sample_id in record.sample_ids}
     assert seen == {"flat/0", "flat/2"}
 
@@ -242,10 +245,9 @@ def test_rsa_shares_the_relative_depth_of_tr2m(tmp_path: Path):
 
 
 def test_a_run_may_go_on_with_a_cache(tmp_path: Path):
-    fill = filler(tmp_path / "cache")
-    fill.fill(walls())
+    filler(tmp_path / "cache").fill(walls())
     make_trainer(tmp_path / "run", max_steps=2).fit()
-    resumed = make_trainer(tmp_path / "run", f"cache.folder={tmp_path / 'cache'}", caches=fill.caches, max_steps=4)
+    resumed = make_trainer(tmp_path / "run", with_cache(tmp_path), max_steps=4)
     resumed.resume(tmp_path / "run/checkpoints/last.pt")
     resumed.fit()
     assert resumed.progress.step == 4

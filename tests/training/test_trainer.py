@@ -122,7 +122,7 @@ def test_what_must_not_change_is_refused_with_the_difference(tmp_path: Path):
         ("model/head@model.shift_head=zero", r"model.shift_head._target_: 'tr2m.models.heads.DPTHead' there"),
         ("objective.contrast.classes=10", r"objective.contrast.classes: 20 there, 10 here"),
         ("optim.optimizer.weight_decay=0.5", r"optim.optimizer.weight_decay: 0.01 there, 0.5 here"),
-        ("trainer.batch_size=4", r"trainer.batch_size: 8 there, 4 here"),
+        ("trainer.batch_size=4", r"trainer.batch_size: 2 there, 4 here"),
     ]:
         with pytest.raises(UserError, match=message):
             make_trainer(tmp_path, override).resume(source)
@@ -142,7 +142,7 @@ def test_other_encoder_weights_are_refused_even_if_the_config_says_nothing(tmp_p
 
 def test_what_may_change_is_taken(tmp_path: Path):
     make_trainer(tmp_path, max_steps=5).fit()
-    longer = make_trainer(tmp_path, "trainer.epochs=3", "device=cpu", "paths.outputs=elsewhere", epochs=3, accumulate=2)
+    longer = make_trainer(tmp_path, "device=cpu", "paths.outputs=elsewhere", epochs=3, accumulate=2)
     longer.resume(tmp_path / "checkpoints/last.pt")
     longer.fit()
     assert longer.progress.step == 15

@@ -1,6 +1,7 @@
 """Frames that cannot be read while training."""
 
 import json
+import multiprocessing
 from pathlib import Path
 
 import pytest
@@ -73,10 +74,21 @@ def test_evaluation_does_not_pardon_one(tmp_path: Path):
         make_trainer(tmp_path, sets=damaged(), unreadable=0.4).fit()
 
 
-def test_a_data_set_of_nothing_but_broken_frames_is_an_error_at_once(tmp_path: Path):
-    class Broken(Flat):
-        def read_frame(self, index: int) -> Frame:
-            raise UserError("nothing there")
+class Broken(Flat):
+    """No frame can be read."""
 
+    def read_frame(self, index: int) -> Frame:
+        raise UserError("nothing there")
+
+
+def test_a_data_set_of_nothing_but_broken_frames_is_an_error_at_once(tmp_path: Path):
     with pytest.raises(UserError, match="nothing there"):
         make_trainer(tmp_path, sets=[Broken([1, 2], [48, 48], "none")], unreadable=1.0).fit()
+
+
+def test_an_error_in_a_loading_process_leaves_no_process_behind(tmp_path: Path):
+    trainer = make_trainer(tmp_path, sets=[Broken([1, 2], [48, 48], "none")], workers=1)
+    with pytest.raises(UserError, match="nothing there") as error:
+        trainer.fit()
+    assert error.traceback
+    assert not multiprocessing.active_children()

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from tr2m.benchmark.parts import free_memory, make_plain_loop, make_trainer
 from tr2m.benchmark.random_frames import random_batch
-from tr2m.benchmark.result import Result
+from tr2m.benchmark.result import Result, sides
 from tr2m.benchmark.timing import MIB, PeakMemory, repeat, summary
 
 
@@ -52,7 +52,7 @@ class BaselineBenchmark:
         free_memory()
         ours, theirs = summary(seconds["ours"]), summary(seconds["plain"])
         return {
-            "size": "x".join(map(str, size)),
+            "size": sides(size),
             "batch": self.batch_size,
             "ours (images/s)": self.batch_size / ours["seconds"],
             "plain (images/s)": self.batch_size / theirs["seconds"],

@@ -1,10 +1,12 @@
-"""what=contrast: time and memory of the loss of Eq. 8 against pixels, in the linear and in the quadratic form."""
+"""what=contrast: time and memory of the loss of Eq. 8 against pixels and classes, in the linear and in the
+quadratic form.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import product
 from typing import Any
 
 import torch
@@ -23,29 +25,39 @@ class ContrastBenchmark:
 
     Args:
         pixels: of one image, at the resolution of the projected features.
+        classes: one row for each number of pixels and of classes.
         channels: of the projected features.
         repeats: of the linear form, of which the fastest counts; the quadratic form runs once.
     """
 
     pixels: Sequence[int]
     channels: int
-    classes: int
+    classes: Sequence[int]
     repeats: int
 
     def run(self, settings: dict[str, Any], device: torch.device) -> Result:
-        return Result("contrast", device, [self.row(pixels, device) for pixels in tqdm(self.pixels, desc="contrast")])
+        cases = list(product(self.pixels, self.classes))
+        return Result(
+            "contrast",
+            device,
+            [self.row(pixels, classes, device) for pixels, classes in tqdm(cases, desc="contrast")],
+            {"channels": self.channels},
+            factors=["pixels", "classes"],
+            measures={unit: [f"{form} ({unit})" for form in ("linear", "quadratic")] for unit in ("s", "MiB")},
+        )
 
-    def row(self, pixels: int, device: torch.device) -> dict[str, Any]:
+    def row(self, pixels: int, classes: int, device: torch.device) -> dict[str, Any]:
         generator = torch.Generator().manual_seed(0)
         shape = (2, self.channels, 1, pixels)
         queries, keys = (torch.randn(shape, generator=generator).to(device) for _ in range(2))
-        labels = torch.randint(0, self.classes + 1, (2, 1, pixels), generator=generator).to(device)
+        labels = torch.randint(0, classes + 1, (2, 1, pixels), generator=generator).to(device)
         others = (keys, labels, torch.tensor([1, 0], device=device))
-        linear, plain = ScaleOrientedContrast(self.classes), PlainContrast(self.classes)
+        linear, plain = ScaleOrientedContrast(classes), PlainContrast(classes)
         linear_s, linear_memory, value = self.measure(linear, queries, others, self.repeats, device)
         plain_s, plain_memory, expected = self.measure(plain, queries, others, 1, device)
         return {
             "pixels": pixels,
+            "classes": classes,
             "linear (s)": linear_s,
             "quadratic (s)": plain_s,
             "ratio": plain_s / linear_s,
@@ -74,20 +86,3 @@ class ContrastBenchmark:
         with PeakMemory(device) as memory:
             seconds = min(repeat(once, device, repeats, warmup=1 if repeats > 1 else 0))
         return seconds, None if memory.added is None else memory.added / MIB, values[0].item()
-
-
-def plot(result: Result, path: Path) -> None:
-    """Time and memory against pixels, both axes logarithmic, under the device's name."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    for axis, unit, title in zip(figure.subplots(1, 2), ("s", "MiB"), ("value and gradient", "memory"), strict=True):
-        for form in ("linear", "quadratic"):
-            known = [row for row in result.rows if row[f"{form} ({unit})"]]
-            axis.loglog([r["pixels"] for r in known], [r[f"{form} ({unit})"] for r in known], "o-", label=form)
-        axis.set(xlabel="pixels per image", ylabel=unit, title=title)
-        axis.legend()
-    figure.suptitle(f"contrast on {result.environment['device']}")
-    figure.savefig(path, dpi=100)

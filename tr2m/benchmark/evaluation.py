@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from tr2m.benchmark.random_frames import METRES, RandomFrames
-from tr2m.benchmark.result import Result
+from tr2m.benchmark.result import Result, sides
 from tr2m.build import build
 from tr2m.data.eval_regions import FullFrame
 from tr2m.evaluation.evaluator import ModelMethod, Scored, evaluate
@@ -37,11 +37,13 @@ class EvalBenchmark:
         rows = []
         for count in self.counts:
             seconds = self.seconds(method, count, device)
-            rows.append({"frames": count, "seconds": seconds, "images/s": count / seconds})
-        return Result("eval", device, rows, {"size": "x".join(map(str, self.size)), "workers": self.workers})
+            rows.append({"frames": count, "seconds": seconds, "images/s": count / seconds, "s/image": seconds / count})
+        notes = {"size": sides(self.size), "workers": self.workers}
+        return Result("eval", device, rows, notes, factors=["frames"], measures={"s": ["seconds"]})
 
     def seconds(self, method: ModelMethod, count: int, device: torch.device) -> float:
         protocol = Protocol("benchmark", "m", METRES[0] / 2, METRES[1] * 2, FullFrame())
         start = time.perf_counter()
-        evaluate(method, [Scored(RandomFrames("random", count, self.size), protocol)], device, self.workers)
+        scored = Scored(RandomFrames(count=count, input_size=self.size), protocol)
+        evaluate(method, [scored], device, self.workers)
         return time.perf_counter() - start

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import cycle, islice
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Sampler
 from tqdm import tqdm
 
 from tr2m.benchmark.plain_loader import load_plainly, plain_files
-from tr2m.benchmark.result import Result
+from tr2m.benchmark.real_frames import real_steps, training_sets
+from tr2m.benchmark.result import Result, sides
 from tr2m.benchmark.timing import MIB, process_memory
-from tr2m.build import build
 from tr2m.data.depth_dataset import DepthDataset
-from tr2m.data.mixing import MixedDataset, SampleKey, collate_step
 
 
 @dataclass(frozen=True)
@@ -41,9 +38,8 @@ class LoaderBenchmark:
         # A worker has one thread.
         cv2.setNumThreads(1)
         torch.set_num_threads(1)
-        entries = [entry for entry in settings["data"]["datasets"].values() if entry["train_split"] is not None]
-        datasets = [build(entry["reader"], split=entry["train_split"]) for entry in entries]
-        return Result("loader", torch.device("cpu"), [self.row(dataset) for dataset in tqdm(datasets, desc="loader")])
+        rows = [self.row(dataset) for dataset in tqdm(training_sets(settings), desc="loader")]
+        return Result("loader", torch.device("cpu"), rows)
 
     def row(self, dataset: DepthDataset) -> dict[str, Any]:
         rng = np.random.default_rng(0)
@@ -66,7 +62,7 @@ class LoaderBenchmark:
         loaded = {f"{number} workers (images/s)": self.with_workers(dataset, number) for number in self.workers}
         return {
             "data set": dataset.name,
-            "size": "x".join(map(str, size)),
+            "size": sides(size),
             "ours (images/s/core)": best,
             "plain (images/s/core)": theirs,
             "ratio": None if theirs is None else best / theirs,
@@ -87,34 +83,15 @@ class LoaderBenchmark:
         """Frames a second through the loader of training, and by how many MiB a worker grew from the first tenth of
         the batches to the last.
         """
-        sampler = CyclingBatches(len(dataset), self.frames, self.batch_size)
-        mixed = MixedDataset([dataset], seed=0)
-        loader = DataLoader(
-            mixed, batch_sampler=sampler, num_workers=workers, collate_fn=partial(collate_step, parts=1)
-        )
+        steps = self.frames // self.batch_size
         memory, start = [], None
-        for number, _ in enumerate(loader):
+        for number, _ in enumerate(real_steps(dataset, steps, self.batch_size, workers, torch.device("cpu"))):
             # The first batch carries the start of the workers.
             start = start or time.perf_counter()
-            if number >= len(sampler) // 10:
+            if number >= steps // 10:
                 memory.append(
                     [process_memory("RssAnon", str(child.pid)) for child in multiprocessing.active_children()]
                 )
-        rate = (len(sampler) - 1) * self.batch_size / (time.perf_counter() - start)
+        rate = (steps - 1) * self.batch_size / (time.perf_counter() - start)
         grown = [last - first for first, last in zip(memory[0], memory[-1], strict=True)]
         return rate, max(grown, default=0) / MIB
-
-
-class CyclingBatches(Sampler[list[SampleKey]]):
-    """The frames of one data set in their order, again and again, `frames` in all, in whole batches."""
-
-    def __init__(self, size: int, frames: int, batch_size: int) -> None:
-        self.size, self.frames, self.batch_size = size, frames, batch_size
-
-    def __len__(self) -> int:
-        return self.frames // self.batch_size
-
-    def __iter__(self) -> Iterator[list[SampleKey]]:
-        keys = cycle(SampleKey(0, 0, index) for index in range(self.size))
-        for _ in range(len(self)):
-            yield list(islice(keys, self.batch_size))

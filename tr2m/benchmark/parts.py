@@ -18,9 +18,8 @@ from tr2m.training.trainer import Trainer
 
 def make_trainer(settings: dict[str, Any], device: torch.device, size: Sequence[int]) -> Trainer:
     """The trainer of configs/benchmark.yaml with random weights. It has not started and writes nothing."""
-    trainer = assemble_trainer(
-        settings, [RandomFrames("random", 64, size)], [], RunLog(Path("unused"), settings, [], device)
-    )
+    frames = RandomFrames(count=64, input_size=size)
+    trainer = assemble_trainer(settings, [frames], [], RunLog(Path("unused"), settings, [], device))
     trainer.model.train()
     return trainer
 

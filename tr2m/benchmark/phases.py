@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from functools import wraps
 from typing import Any
 
@@ -47,8 +48,10 @@ class PhaseClock:
             setattr(owner, method, original)
 
 
-def time_phases(trainer: Trainer, batch: DepthBatch, steps: int) -> dict[str, float]:
-    """Mean seconds of each phase of `trainer.train_step` over `steps` steps; "other" is the rest of the step."""
+def time_phases(trainer: Trainer, batches: Iterator[Sequence[DepthBatch]], steps: int) -> dict[str, float]:
+    """Mean seconds of each phase of `steps` steps: "load" is the wait for the next of `batches`, "other" the rest of
+    `trainer.train_step`.
+    """
     clock = PhaseClock(trainer.device)
     clock.watch(trainer.model, "encode", "encode")
     clock.watch(trainer.model, "rescale", "fuse and heads")
@@ -58,11 +61,14 @@ def time_phases(trainer: Trainer, batch: DepthBatch, steps: int) -> dict[str, fl
     clock.watch(trainer.gradients, "average", "optimiser")
     clock.watch(trainer.optimizer, "step", "optimiser")
     clock.watch(trainer.contrast, "update", "momentum update")
-    total = 0.0
+    loading = training = 0.0
     for _ in range(steps):
         start = clock.now()
-        trainer.train_step([batch])
-        total += clock.now() - start
+        parts = next(batches)
+        loaded = clock.now()
+        trainer.train_step(parts)
+        loading += loaded - start
+        training += clock.now() - loaded
     clock.stop()
     means = {phase: seconds / steps for phase, seconds in clock.seconds.items()}
-    return means | {"other": total / steps - sum(means.values())}
+    return {"load": loading / steps, **means, "other": training / steps - sum(means.values())}

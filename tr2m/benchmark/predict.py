@@ -13,7 +13,7 @@ from tqdm import tqdm
 from tr2m.benchmark.parts import free_memory
 from tr2m.benchmark.phases import PhaseClock
 from tr2m.benchmark.random_frames import random_batch
-from tr2m.benchmark.result import Result
+from tr2m.benchmark.result import Result, sides
 from tr2m.benchmark.timing import MIB, PeakMemory, repeat, summary
 from tr2m.build import build
 from tr2m.models.precision import mixed_precision
@@ -48,7 +48,7 @@ class PredictBenchmark:
             rows.append(
                 self.row(name, network.num_weights, estimate, device) | {"encoders (s)": None, "heads (s)": None}
             )
-        return Result("predict", device, rows, {"size": "x".join(map(str, self.size))})
+        return Result("predict", device, rows, {"size": sides(self.size)})
 
     def ours(self, settings: dict[str, Any], image: Tensor, device: torch.device) -> dict[str, Any]:
         model = build(settings["model"]).to(device).eval()

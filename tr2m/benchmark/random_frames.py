@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
+from tr2m.data.captions import CaptionSource
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.data.mixing import collate
 from tr2m.types import DepthBatch, Frame
@@ -25,12 +27,18 @@ class NumberedCaptions:
         return [f"sentence {number} about a room with a table and two chairs, {sample_id}" for number in range(15)]
 
 
+@dataclass(kw_only=True, eq=False)
 class RandomFrames(DepthDataset):
-    """`count` frames of `size` (height, width), always the same ones."""
+    """`count` frames of `input_size`, always the same ones."""
 
-    def __init__(self, name: str, count: int, size: Sequence[int]) -> None:
-        ids = [f"{name}/{number}" for number in range(count)]
-        super().__init__(name, "train", ids, NumberedCaptions(), size, (1e-3, 10.0))
+    count: int
+    name: str = "random"
+    split: str = "train"
+    captions: CaptionSource = field(default_factory=NumberedCaptions)
+    depth_range: Sequence[float] = (1e-3, 10.0)
+
+    def index_frames(self) -> list[str]:
+        return [f"{self.name}/{number}" for number in range(self.count)]
 
     def read_frame(self, index: int) -> Frame:
         rng = np.random.default_rng(index)
@@ -41,6 +49,10 @@ class RandomFrames(DepthDataset):
 
 def random_batch(size: Sequence[int], batch_size: int, device: torch.device) -> DepthBatch:
     """The first `batch_size` random frames, on the device."""
-    dataset = RandomFrames("random", batch_size, size)
+    return first_batch(RandomFrames(count=batch_size, input_size=size), batch_size, device)
+
+
+def first_batch(dataset: DepthDataset, batch_size: int, device: torch.device) -> DepthBatch:
+    """The first `batch_size` training samples of `dataset`, on the device."""
     rng = np.random.default_rng(0)
     return collate([(dataset, dataset.training_sample(index, rng)) for index in range(batch_size)]).to(device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,16 @@ class Result:
         device: where it was measured.
         rows: column to value; the same columns in every row.
         notes: single numbers that belong to the whole table.
+        factors: columns that the config varies.
+        measures: for each unit the columns to be drawn against the factors.
     """
 
     what: str
     device: torch.device
     rows: Sequence[dict[str, Any]]
     notes: dict[str, Any] = field(default_factory=dict)
+    factors: Sequence[str] = ()
+    measures: Mapping[str, Sequence[str]] = field(default_factory=dict)
     environment: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -40,7 +44,8 @@ class Result:
         """The table under a line that says where it was measured."""
         facts = self.environment
         head = (
-            f"`what={self.what}` on **{facts['device']}**, torch {facts['packages']['torch']}, commit "
+            f"`what={self.what}` on **{facts['device']}**, {facts['processes']} process(es), "
+            f"torch {facts['packages']['torch']}, commit "
             f"{facts['git_commit'][:12]}{'+changes' * facts['git_commit'].endswith('+changes')}, "
             f"load average {facts['load_average']:.1f}"
         )
@@ -58,6 +63,11 @@ class Result:
         path.write_text(json.dumps(content, indent=2) + "\n")
         path.with_suffix(".md").write_text(self.markdown() + "\n")
         return path
+
+
+def sides(size: Sequence[int]) -> str:
+    """Height x width, as tables write it."""
+    return "x".join(map(str, size))
 
 
 def cell(value: Any) -> str:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from tr2m.benchmark.parts import make_trainer
 from tr2m.benchmark.random_frames import random_batch
-from tr2m.benchmark.result import Result
+from tr2m.benchmark.result import Result, sides
 from tr2m.benchmark.timing import repeat, summary
 from tr2m.errors import UserError
 
@@ -53,7 +53,7 @@ class ScheduleBenchmark:
             rows.append(
                 {
                     "data set": name,
-                    "size": "x".join(map(str, dataset["size"])),
+                    "size": sides(dataset["size"]),
                     "frames": dataset["frames"],
                     "step (s)": step,
                     "device (h)": device_hours,

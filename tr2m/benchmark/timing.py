@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import statistics
 import time
 from collections.abc import Callable
@@ -85,6 +86,7 @@ class PeakMemory(AbstractContextManager):
             torch.cuda.reset_peak_memory_stats(self.device)
             self._before = torch.cuda.memory_allocated(self.device)
         elif self.STATUS.exists():
+            return_freed_memory()
             # 5 makes the kernel forget the process's highest use so far.
             self.RESET.write_text("5")
             self._before = process_memory("VmRSS")
@@ -100,6 +102,13 @@ class PeakMemory(AbstractContextManager):
             self.peak = process_memory("VmHWM")
         if self.peak is not None:
             self.added = max(0, self.peak - self._before)
+
+
+def return_freed_memory() -> None:
+    """Back to the system, where the C library can: what it keeps for later would count as in use."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def process_memory(field: str, process: str = "self") -> int:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from tqdm import tqdm
 
 from tr2m.benchmark.flops import step_flops
-from tr2m.benchmark.parts import make_trainer
+from tr2m.benchmark.parts import free_memory, make_trainer
 from tr2m.benchmark.phases import time_phases
-from tr2m.benchmark.random_frames import random_batch
-from tr2m.benchmark.result import Result
+from tr2m.benchmark.random_frames import RandomFrames, first_batch
+from tr2m.benchmark.real_frames import real_steps, training_sets
+from tr2m.benchmark.result import Result, sides
 from tr2m.benchmark.timing import MIB, PeakMemory, matrix_ceiling, repeat, summary
+from tr2m.data.depth_dataset import DepthDataset
+from tr2m.distributed import is_main, process_count, process_rank
+from tr2m.errors import UserError
 from tr2m.models.compilation import compile_networks
 from tr2m.training.trainer import Trainer
 from tr2m.types import DepthBatch
@@ -22,91 +27,121 @@ from tr2m.types import DepthBatch
 
 @dataclass(frozen=True)
 class TrainBenchmark:
-    """`Trainer.train_step` on random frames that lie on the device.
+    """`Trainer.train_step`, in one process or in several that torchrun started.
 
     Args:
-        sizes: (height, width) of the frames; one row for each size and batch size.
-        batch_sizes: frames of a step.
-        captions: "seen" ones are in the text encoder's memory, as with a cache file; "new" ones are not.
-        features: "live": the frozen image networks run in every step; "cached": the batch brings what they say.
+        frames: "random" ones lie on the device; those of "data" come from the files of `data`, through
+            `trainer.workers` processes.
+        sizes: (height, width) of random frames; one row for each size, or each data set, and batch size.
+        batch_sizes: frames of a step, of all processes together.
+        captions: "seen" ones stay in the text encoder's memory; "new" ones are encoded in every step.
+        features: "live": the frozen image networks run in every step; "cached": random frames bring what they say.
         steps, warmup: of each row; the warm-up's do not count.
         matrix_side: of the square matrices whose product says what the device can do.
     """
 
+    frames: Literal["random", "data"]
     sizes: Sequence[Sequence[int]]
     batch_sizes: Sequence[int]
-    captions: str
-    features: str
+    captions: Literal["seen", "new"]
+    features: Literal["live", "cached"]
     steps: int
     warmup: int
     matrix_side: int
 
     def run(self, settings: dict[str, Any], device: torch.device) -> Result:
+        if min(self.batch_sizes) < process_count():
+            raise UserError(f"what.batch_sizes={self.batch_sizes} leaves some of {process_count()} processes idle")
+        if self.frames == "data" and self.features == "cached":
+            raise UserError("what.features=cached: only random frames bring features; leave what.frames=data out")
         trainer = make_trainer({**settings, "compile": False}, device, self.sizes[0])
-        flops = {tuple(size): self.operations(trainer, size) for size in self.sizes}
+        datasets = self.datasets(settings)
+        flops = [self.operations(trainer, dataset) for dataset in datasets]
         if settings["compile"]:
             compile_networks(trainer.model)
         ceiling = matrix_ceiling(device, self.matrix_side)
-        cases = [(size, batch_size) for size in self.sizes for batch_size in self.batch_sizes]
-        rows = [self.row(trainer, *case, flops, ceiling) for case in tqdm(cases, desc="train")]
+        cases = list(itertools.product(zip(datasets, flops, strict=True), self.batch_sizes))
+        progress = tqdm(cases, desc="train", disable=None if is_main() else True)
+        rows = [self.row(trainer, *of_frame, batch_size, ceiling) for of_frame, batch_size in progress]
         notes = {
             "matrix ceiling (TFLOP/s)": ceiling / 1e12,
+            "frames": self.frames if self.frames == "random" else f"read by {trainer.workers} worker(s) a process",
             "captions": self.captions,
             "features": self.features,
             **{
-                f"operations of one frame at {'x'.join(map(str, size))}": shares(flops[tuple(size)])
-                for size in self.sizes
+                f"operations of one frame, {dataset.name} {sides(dataset.input_size)}": shares(counts)
+                for dataset, counts in zip(datasets, flops, strict=True)
             },
             "compile": settings["compile"],
         }
-        return Result("train", device, rows, notes)
+        return Result(
+            "train",
+            device,
+            rows,
+            notes,
+            factors=["size", "batch"] if self.frames == "random" else [],
+            measures={"images/s": ["images/s"], "MiB": ["peak (MiB)", "added by the step (MiB)"]},
+        )
 
-    def batch(self, trainer: Trainer, size: Sequence[int], batch_size: int) -> DepthBatch:
-        batch = random_batch(size, batch_size, trainer.device)
+    def datasets(self, settings: dict[str, Any]) -> list[DepthDataset]:
+        if self.frames == "data":
+            return training_sets(settings)
+        return [RandomFrames(count=max(self.batch_sizes), input_size=size) for size in self.sizes]
+
+    def first_batch(self, trainer: Trainer, dataset: DepthDataset, frames: int) -> DepthBatch:
+        batch = first_batch(dataset, frames, trainer.device)
         if self.features == "live":
             return batch
         said = trainer.model.encode(batch.image, batch.captions)
         return replace(batch, image_tokens=said.image_tokens.half(), relative_depth=said.relative_depth.half())
 
-    def operations(self, trainer: Trainer, size: Sequence[int]) -> dict[str, int]:
+    def operations(self, trainer: Trainer, dataset: DepthDataset) -> dict[str, int]:
         """Of a step of one frame, whose caption is seen or new as in the steps that are timed."""
-        batch = self.batch(trainer, size, 1)
+        batch = self.first_batch(trainer, dataset, 1)
         trainer.model.text_encoder.forget()
         if self.captions == "seen":
             trainer.model.text_encoder(batch.captions)
         return step_flops(trainer, batch)
 
     def row(
-        self,
-        trainer: Trainer,
-        size: Sequence[int],
-        batch_size: int,
-        flops: dict[tuple[int, ...], dict[str, int]],
-        ceiling: float,
+        self, trainer: Trainer, dataset: DepthDataset, flops: dict[str, int], batch_size: int, ceiling: float
     ) -> dict[str, Any]:
-        batch = self.batch(trainer, size, batch_size)
-
-        def step() -> None:
-            if self.captions == "new":
-                trainer.model.text_encoder.forget()
-            trainer.train_step([batch])
-
+        free_memory()
+        batches = self.batches(trainer, dataset, batch_size)
         with PeakMemory(trainer.device) as memory:
-            timing = summary(repeat(step, trainer.device, self.steps, self.warmup))
+            seconds = repeat(lambda: trainer.train_step(next(batches)), trainer.device, self.steps, self.warmup)
+        timing = summary(seconds)
         # A step's operations are those of its frames: the optimiser's and the momentum update's are not counted.
-        step_tflop = flops[tuple(size)]["total"] * batch_size / 1e12
-        phases = time_phases(trainer, batch, self.steps)
+        step_flop = flops["total"] * batch_size
+        phases = time_phases(trainer, batches, self.steps)
+        if self.frames == "random":
+            phases["load"] = None
         return {
-            "size": "x".join(map(str, size)),
+            "data set": dataset.name,
+            "size": sides(dataset.input_size),
             "batch": batch_size,
             "images/s": batch_size / timing["seconds"],
             "step (s)": timing["seconds"],
             "spread": timing["spread"],
-            "TFLOP": step_tflop,
-            "utilisation": step_tflop * 1e12 / timing["seconds"] / ceiling,
+            "TFLOP": step_flop / 1e12,
+            "utilisation": step_flop / timing["seconds"] / (ceiling * process_count()),
             "peak (MiB)": None if memory.peak is None else memory.peak / MIB,
+            "added by the step (MiB)": None if memory.added is None else memory.added / MIB,
             **{f"{phase} (s)": seconds for phase, seconds in phases.items()},
         }
+
+    def batches(self, trainer: Trainer, dataset: DepthDataset, batch_size: int) -> Iterator[list[DepthBatch]]:
+        """This process's part of each step, as many as a row takes."""
+        steps = self.warmup + 2 * self.steps
+        if self.frames == "data":
+            source = real_steps(dataset, steps, batch_size, trainer.workers, trainer.device)
+        else:
+            own = len(range(process_rank(), batch_size, process_count()))
+            source = itertools.repeat([self.first_batch(trainer, dataset, own)], steps)
+        for batches in source:
+            if self.captions == "new":
+                trainer.model.text_encoder.forget()
+            yield batches
 
 
 def shares(flops: dict[str, int]) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,8 +11,7 @@ from jaxtyping import UInt8
 from torch import nn
 
 from tr2m.errors import UserError
-
-Loaded = TypeVar("Loaded")
+from tr2m.models.weights import find_repository
 
 
 class Captioner(ABC):
@@ -37,9 +35,14 @@ class Captioner(ABC):
         """Sentences about an RGB image, always as many, each on one line."""
 
 
-def load_from(repo_id: str, load: Callable[[], Loaded]) -> Loaded:
-    """What `load` makes of the files of a hub repository. Raises UserError if they are not what transformers wants."""
+def load_from(repo_id: str, kind: type, **options: Any) -> Any:
+    """A model or processor of transformers, or what one of its Auto classes finds, from the files of a hub repository.
+
+    Raises:
+        UserError: the repository cannot be found, or its files are not what transformers wants.
+    """
+    folder = find_repository(repo_id)
     try:
-        return load()
+        return kind.from_pretrained(folder, local_files_only=True, **options)
     except (OSError, ValueError) as error:
         raise UserError(f"{repo_id}: transformers cannot load it: {error}. Fetch all of its files again.") from error

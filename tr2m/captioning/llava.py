@@ -9,7 +9,6 @@ from transformers import LlavaNextForConditionalGeneration, LlavaNextProcessor
 
 from tr2m.captioning.captioner import Captioner, load_from
 from tr2m.captioning.sentences import whole_sentences
-from tr2m.models.weights import find_repository
 
 
 class LlavaCaptioner(Captioner):
@@ -26,14 +25,10 @@ class LlavaCaptioner(Captioner):
     """
 
     def __init__(self, repo_id: str, template: str, prompts: list[str], max_new_tokens: int) -> None:
-        folder = find_repository(repo_id)
-        self.processor = load_from(repo_id, lambda: LlavaNextProcessor.from_pretrained(folder, local_files_only=True))
+        self.processor = load_from(repo_id, LlavaNextProcessor)
         # Answers begin where the questions end, which must be the same place for all of a batch.
         self.processor.tokenizer.padding_side = "left"
-        network = load_from(
-            repo_id,
-            lambda: LlavaNextForConditionalGeneration.from_pretrained(folder, dtype="auto", local_files_only=True),
-        )
+        network = load_from(repo_id, LlavaNextForConditionalGeneration, dtype="auto")
         super().__init__(network, f"{repo_id}, {len(prompts)} prompts")
         self.questions = [template.format(prompt=prompt) for prompt in prompts]
         self.max_new_tokens = max_new_tokens

@@ -12,7 +12,6 @@ from transformers import AutoImageProcessor, AutoModelForUniversalSegmentation
 
 from tr2m.captioning.captioner import Captioner, load_from
 from tr2m.captioning.sentences import object_sentences
-from tr2m.models.weights import find_repository
 
 # What COCO appends to the names of its regions: wall-other-merged, door-stuff.
 _SUFFIX = re.compile(r"-(other|merged|stuff)\b")
@@ -42,11 +41,8 @@ class ObjectCaptioner(Captioner):
         names: Mapping[str, str],
         plurals: Mapping[str, str],
     ) -> None:
-        folder = find_repository(repo_id)
-        self.processor = load_from(repo_id, lambda: AutoImageProcessor.from_pretrained(folder, local_files_only=True))
-        network = load_from(
-            repo_id, lambda: AutoModelForUniversalSegmentation.from_pretrained(folder, local_files_only=True)
-        )
+        self.processor = load_from(repo_id, AutoImageProcessor)
+        network = load_from(repo_id, AutoModelForUniversalSegmentation)
         super().__init__(network, f"objects by {repo_id}")
         self.threshold, self.sentences, self.seed = threshold, sentences, seed
         self.names, self.plurals = names, plurals

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 
 from tr2m.data.c3vd_releases import find_frames
-from tr2m.data.captions import CaptionSource
 from tr2m.data.decode import pair, read_depth_units, read_rgb
-from tr2m.data.depth_dataset import DepthDataset, require_root
+from tr2m.data.depth_dataset import ListedDataset
 from tr2m.data.splits import load_split, select_split
 from tr2m.errors import UserError
 from tr2m.types import Frame
@@ -23,35 +22,21 @@ BLACK = 10
 """Of 255: not brighter is no picture. Not in the paper."""
 
 
-class C3VD(DepthDataset):
-    """Frames of 1080x1350 with depth along the optical axis, uint16 TIFF; 0 and 65535 (100 mm, clipped) are unknown.
+@dataclass(kw_only=True, eq=False)
+class C3VD(ListedDataset):
+    """Frames of 1080x1350 with depth along the optical axis, uint16 TIFF; 0 and 65535 (100 mm, clipped) are unknown."""
 
-    Args: those of DepthDataset, `split_file`, a list in the form of `tr2m.data.splits`, and
-        crop: rows and columns (top, bottom, left, right) that are kept of image and depth, or None for all.
-        mask_corners: no depth in the black corners around the fisheye picture.
-    """
+    crop: Sequence[int] | None
+    """Rows and columns (top, bottom, left, right) that are kept of image and depth, or None for all."""
+    mask_corners: bool
+    """No depth in the black corners around the fisheye picture."""
 
-    def __init__(
-        self,
-        name: str,
-        split: str,
-        root: str | Path,
-        split_file: str | Path,
-        captions: CaptionSource,
-        input_size: Sequence[int],
-        depth_range: Sequence[float],
-        crop: Sequence[int] | None,
-        mask_corners: bool,
-    ) -> None:
-        self.crop = list(crop) if crop is not None else None
-        self.mask_corners = mask_corners
-        videos = dict.fromkeys(video for video, _ in load_split(split_file, split))
-        root = require_root(root, "C3VD")
-        files = {(video, number): paths for video in videos for number, paths in find_frames(root, video).items()}
-        frames = select_split(split_file, split, files)
+    def index_frames(self) -> list[str]:
+        videos = dict.fromkeys(video for video, _ in load_split(self.split_file, self.split))
+        files = {(video, number): paths for video in videos for number, paths in find_frames(self.root, video).items()}
+        frames = select_split(self.split_file, self.split, files)
         self.paths = [files[frame] for frame in frames]
-        sample_ids = [f"{video}/{number:04d}" for video, number in frames]
-        super().__init__(name, split, sample_ids, captions, input_size, depth_range)
+        return [f"{video}/{number:04d}" for video, number in frames]
 
     def describe(self) -> dict[str, object]:
         return {**super().describe(), "crop": self.crop, "mask_corners": self.mask_corners}

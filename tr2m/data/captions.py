@@ -10,6 +10,10 @@ from tr2m.errors import UserError
 
 COLON_PARTS = {"cecum": "cecum", "desc": "descending colon", "sigmoid": "sigmoid colon", "trans": "transverse colon"}
 TEXTURES = ("one", "two", "three", "four")
+_ADVICE = (
+    "Set TR2M_CAPTIONS to the folder that holds the captions of your data sets, or the captions' own `root`; "
+    "docs/datasets.md says where to get them and how they are laid out."
+)
 
 
 @runtime_checkable
@@ -81,9 +85,3 @@ class ColonCaptions:
             )
         number = TEXTURES[int(match[2]) - 1]
         return [f"The image shows a surgical scene of {COLON_PARTS[match[1]]} with texture type {number}."]
-
-
-_ADVICE = (
-    "Set TR2M_CAPTIONS to the folder that holds the captions of your data sets, or the captions' own `root`; "
-    "docs/datasets.md says where to get them and how they are laid out."
-)

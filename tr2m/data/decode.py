@@ -77,7 +77,8 @@ def pair(image: np.ndarray, depth: np.ndarray, image_path: Path, depth_path: Pat
 def read_npy(path: Path) -> np.ndarray:
     """The array in a .npy file. Raises UserError if it is missing, truncated, or not an array of plain numbers."""
     try:
-        array = np.load(path, allow_pickle=False)
+        # Mapped first: a file that is shorter than its header says is refused before memory is asked for.
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise UserError(f"no file {path}: expected an array there. {_COMPARE}") from None
     # EOFError: an empty file. ValueError: a truncated one, or one that would have to be unpickled. TokenError: a header
@@ -86,7 +87,7 @@ def read_npy(path: Path) -> np.ndarray:
         raise UserError(f"{path}: expected a .npy file of numbers, got: {error}. Copy or unpack it again.") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         raise UserError(f"{path}: expected a .npy file of real numbers, got {getattr(array, 'dtype', 'an archive')}.")
-    return array
+    return np.array(array)
 
 
 @contextmanager
@@ -116,8 +117,8 @@ def open_hdf5(path: Path, expected: str) -> Iterator[h5py.File]:
             yield file
     except FileNotFoundError:
         raise UserError(f"no file {path}: expected {expected}. {_COMPARE}") from None
-    # TypeError: there is something of that name, but no array.
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    # TypeError, AttributeError: there is something of that name, but no array. MemoryError: one larger than any memory.
+    except (OSError, KeyError, TypeError, AttributeError, ValueError, MemoryError) as error:
         raise UserError(f"{path}: got: {error}; expected {expected}.") from error
 
 

@@ -1,6 +1,7 @@
 """The contract of every data set: a split of frames, decoded to metres, with captions.
 
-A subclass states facts (where its files lie, how one frame is decoded). Units are converted there and nowhere else.
+A reader states facts (where its files lie, how one frame is decoded). Units are converted there and nowhere else. Its
+options are the fields of a dataclass.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,33 +22,33 @@ from tr2m.errors import UserError
 from tr2m.types import DepthSample, Frame
 
 
+@dataclass(kw_only=True, eq=False)
 class DepthDataset(Dataset, ABC):
-    """Frames of one split of one data set.
+    """Frames of one split of one data set."""
 
-    Args:
-        name: the data set's name in logs, results and tables.
-        split: which split of it this is ("train", "test").
-        sample_ids: one per frame: as a rule the image's path below its root, without extension.
-        captions: what describes each frame.
-        input_size: (height, width) that the network sees.
-        depth_range: metres; ground truth outside this open interval is not used in training.
-    """
+    name: str
+    """The data set's name in logs, results and tables."""
+    split: str
+    """Which split of it this is ("train", "test")."""
+    captions: CaptionSource
+    """What describes each frame."""
+    input_size: Sequence[int]
+    """(height, width) that the network sees."""
+    depth_range: Sequence[float]
+    """Metres; ground truth outside this open interval is not used in training."""
+    sample_ids: list[str] = field(init=False, repr=False)
+    """One per frame: as a rule the image's path below its root, without extension."""
 
-    def __init__(
-        self,
-        name: str,
-        split: str,
-        sample_ids: Sequence[str],
-        captions: CaptionSource,
-        input_size: Sequence[int],
-        depth_range: Sequence[float],
-    ) -> None:
-        self.name = name
-        self.split = split
-        self.sample_ids = list(sample_ids)
-        self.captions = captions
-        self.input_size = (input_size[0], input_size[1])
-        self.depth_range = (depth_range[0], depth_range[1])
+    def __post_init__(self) -> None:
+        self.input_size = (self.input_size[0], self.input_size[1])
+        self.depth_range = (self.depth_range[0], self.depth_range[1])
+        self.sample_ids = self.index_frames()
+
+    @abstractmethod
+    def index_frames(self) -> list[str]:
+        """Find the frames of the split, keep what `read_frame` needs to know about them, and return their sample ids.
+        Raises UserError if they are not there.
+        """
 
     @abstractmethod
     def read_frame(self, index: int) -> Frame:
@@ -93,14 +95,28 @@ class DepthDataset(Dataset, ABC):
         }
 
 
-def require_root(root: str | Path, dataset: str, variable: str = "TR2M_DATA") -> Path:
+@dataclass(kw_only=True, eq=False)
+class ListedDataset(DepthDataset):
+    """Frames below a folder, as a list in the form of `tr2m.data.splits` names or counts them."""
+
+    root: str | Path
+    """The data set's folder."""
+    split_file: str | Path
+    """The list."""
+
+    def __post_init__(self) -> None:
+        self.root = require_root(self.root, self.name)
+        super().__post_init__()
+
+
+def require_root(root: str | Path, dataset: str) -> Path:
     """The folder `root`, or a UserError that names the path tried, the variable that sets it and the page that
     explains it.
     """
     path = Path(root)
     if not path.is_dir():
         raise UserError(
-            f"{dataset}: no folder {path.absolute()}. Set {variable} to the folder that holds your data sets, "
+            f"{dataset}: no folder {path.absolute()}. Set TR2M_DATA to the folder that holds your data sets, "
             f"or the data set's own `root`; docs/datasets.md shows the layout of {dataset}."
         )
     return path

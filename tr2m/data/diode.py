@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 
-from tr2m.data.captions import CaptionSource
 from tr2m.data.decode import pair, read_npy, read_rgb
-from tr2m.data.depth_dataset import DepthDataset, require_root
+from tr2m.data.depth_dataset import ListedDataset
 from tr2m.data.splits import select_split
 from tr2m.types import Frame
 
 
-class DIODEOutdoor(DepthDataset):
-    """Frames of 768x1024: a PNG, float metres in `_depth.npy`, and `_depth_mask.npy`, 1 where depth is trusted.
+@dataclass(kw_only=True, eq=False)
+class DIODEOutdoor(ListedDataset):
+    """Frames of 768x1024: a PNG, float metres in `_depth.npy`, and `_depth_mask.npy`, 1 where depth is trusted."""
 
-    Args: those of DepthDataset, `split_file`, which states how many frames each scene has, and `use_mask`: False takes
-        all depth above 0, flying pixels at edges included, as published results do.
-    """
+    use_mask: bool = True
+    """False takes all depth above 0, flying pixels at edges included, as published results do."""
 
-    def __init__(
-        self,
-        name: str,
-        split: str,
-        root: str | Path,
-        split_file: str | Path,
-        captions: CaptionSource,
-        input_size: Sequence[int],
-        depth_range: Sequence[float],
-        use_mask: bool = True,
-    ) -> None:
-        self.folder = require_root(root, "DIODE") / split / "outdoor"
-        self.use_mask = use_mask
+    def index_frames(self) -> list[str]:
+        self.folder = self.root / self.split / "outdoor"
         found = sorted(path.relative_to(self.folder) for path in self.folder.glob("scene_*/scan_*/*.png"))
-        frames = select_split(split_file, split, [(path.parts[0], str(path.with_suffix(""))) for path in found])
-        super().__init__(name, split, [sample_id for _, sample_id in frames], captions, input_size, depth_range)
+        frames = [(path.parts[0], str(path.with_suffix(""))) for path in found]
+        return [sample_id for _, sample_id in select_split(self.split_file, self.split, frames)]
 
     def describe(self) -> dict[str, object]:
         return {**super().describe(), "use_mask": self.use_mask}

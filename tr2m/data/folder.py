@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,29 +27,22 @@ class TableCaptions:
         return self.captions[sample_id]
 
 
+@dataclass(kw_only=True, eq=False)
 class Folder(DepthDataset):
-    """The frames of `<root>/<split>.csv` or `<root>/<split>.jsonl`; depth in 16-bit PNG or TIFF, or in .npy.
+    """The frames of `<root>/<split>.csv` or `<root>/<split>.jsonl`; depth in 16-bit PNG or TIFF, or in .npy."""
 
-    Args: those of DepthDataset, where no `captions` means those of the table, and
-        invalid: numbers in depth files that mean "not measured"; what is negative or not finite never counts.
-    """
+    root: str | Path
+    """The folder of the tables."""
+    captions: CaptionSource | None = None
+    """None: those of the table."""
+    invalid: Sequence[float] = (0,)
+    """Numbers in depth files that mean "not measured"; what is negative or not finite never counts."""
 
-    def __init__(
-        self,
-        name: str,
-        split: str,
-        root: str | Path,
-        input_size: Sequence[int],
-        depth_range: Sequence[float],
-        captions: CaptionSource | None = None,
-        invalid: Sequence[float] = (0,),
-    ) -> None:
-        folder = require_root(root, name)
-        json_lines = folder / f"{split}.jsonl"
+    def index_frames(self) -> list[str]:
+        json_lines = require_root(self.root, self.name) / f"{self.split}.jsonl"
         self.rows = read_frame_table(json_lines if json_lines.exists() else json_lines.with_suffix(".csv"))
-        self.invalid = list(invalid)
-        sample_ids = [row.sample_id for row in self.rows]
-        super().__init__(name, split, sample_ids, captions or TableCaptions(self.rows), input_size, depth_range)
+        self.captions = self.captions or TableCaptions(self.rows)
+        return [row.sample_id for row in self.rows]
 
     def describe(self) -> dict[str, object]:
         return {**super().describe(), "invalid": self.invalid}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import torch
 from torchvision.transforms.v2 import functional as F
 
-from tr2m.data.captions import CaptionSource
 from tr2m.data.decode import pair, read_rgb
-from tr2m.data.depth_dataset import DepthDataset, require_root
+from tr2m.data.depth_dataset import ListedDataset
 from tr2m.data.hypersim_files import planar_depth, read_dataset, read_tone_mapped
 from tr2m.data.listing import read_lines
 from tr2m.data.splits import select_split
@@ -22,31 +22,18 @@ from tr2m.types import Frame
 LIST = "metadata_images_split_scene_v1.csv"
 
 
-class HyperSim(DepthDataset):
-    """Frames of 768x1024 that the authors' list includes in the public release.
+@dataclass(kw_only=True, eq=False)
+class HyperSim(ListedDataset):
+    """Frames of 768x1024 that the authors' list includes in the public release."""
 
-    Args: those of DepthDataset, `split_file`, which states the counts of the authors' list, and
-        image: "color" tone-maps the HDR rendering, "preview" is the authors' JPEG of the same.
-        image_size: (height, width) that the image, not the depth, is first resized to; None: as it is.
-    """
+    image: Literal["color", "preview"] = "color"
+    """ "color" tone-maps the HDR rendering, "preview" is the authors' JPEG of the same."""
+    image_size: Sequence[int] | None = None
+    """(height, width) that the image, not the depth, is first resized to; None: as it is."""
 
-    def __init__(
-        self,
-        name: str,
-        split: str,
-        root: str | Path,
-        split_file: str | Path,
-        captions: CaptionSource,
-        input_size: Sequence[int],
-        depth_range: Sequence[float],
-        image: Literal["color", "preview"] = "color",
-        image_size: Sequence[int] | None = None,
-    ) -> None:
-        self.root = require_root(root, "HyperSim")
-        self.image = image
-        self.image_size = list(image_size) if image_size is not None else None
-        frames = select_split(split_file, split, listed_frames(self.root / LIST, split))
-        super().__init__(name, split, ["/".join(frame) for frame in frames], captions, input_size, depth_range)
+    def index_frames(self) -> list[str]:
+        frames = select_split(self.split_file, self.split, listed_frames(self.root / LIST, self.split))
+        return ["/".join(frame) for frame in frames]
 
     def describe(self) -> dict[str, object]:
         return {**super().describe(), "image": self.image, "image_size": self.image_size}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
 
-from tr2m.data.decode import open_hdf5
+from tr2m.data.decode import MAX_PIXELS, open_hdf5
 from tr2m.errors import UserError
 
 FOCAL_LENGTH = 886.81
@@ -15,12 +16,16 @@ FOCAL_LENGTH = 886.81
 
 
 def read_dataset(path: Path, dimensions: int) -> np.ndarray:
-    """What an HDF5 file of HyperSim holds. Raises UserError if it has not so many dimensions."""
-    with open_hdf5(path, "a file of HyperSim with the entry `dataset`") as file:
-        array = file["dataset"][()]
-    if array.ndim != dimensions:
-        raise UserError(f"{path}: got an array of {array.shape}, expected {dimensions} dimensions. Unpack it again.")
-    return array
+    """What an HDF5 file of HyperSim holds. Raises UserError if it has not so many dimensions, or more pixels than a
+    picture: a file of a kilobyte may claim gigabytes of zeros.
+    """
+    megapixels = MAX_PIXELS // 10**6
+    expected = f"an HDF5 file with `dataset`, of {dimensions} dimensions and at most {megapixels} megapixels"
+    with open_hdf5(path, expected) as file:
+        shape = file["dataset"].shape
+        if len(shape) != dimensions or math.prod(shape[:2]) > MAX_PIXELS:
+            raise ValueError(f"an array of {shape}")
+        return file["dataset"][()]
 
 
 def read_tone_mapped(color_path: Path, entity_path: Path) -> UInt8[np.ndarray, "H W 3"]:

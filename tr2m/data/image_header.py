@@ -63,10 +63,10 @@ def _png_header(data: bytes) -> ImageHeader:
     while position + 12 <= len(data):
         name = data[position + 4 : position + 8]
         if name == b"IEND":
-            return ImageHeader(height, width, True, several)
+            return ImageHeader(height, width, complete=True, several=several)
         several |= name == b"acTL"
         position += 12 + int.from_bytes(data[position : position + 4])
-    return ImageHeader(height, width, False, several)
+    return ImageHeader(height, width, complete=False, several=several)
 
 
 def _tiff_header(data: bytes, order: str) -> ImageHeader:

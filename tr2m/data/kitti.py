@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from tr2m.data.captions import CaptionSource
 from tr2m.data.decode import read_image_and_depth
-from tr2m.data.depth_dataset import DepthDataset, require_root
+from tr2m.data.depth_dataset import ListedDataset
 from tr2m.data.splits import load_split
 from tr2m.errors import UserError
 from tr2m.types import Frame
@@ -16,34 +15,22 @@ UNITS_PER_METRE = 256.0
 CROP_HEIGHT, CROP_WIDTH = 352, 1216
 
 
-class KITTI(DepthDataset):
+@dataclass(kw_only=True, eq=False)
+class KITTI(ListedDataset):
     """Frames of the left colour camera with lidar depth, uint16 PNG, 256 units a metre; cropped to 352x1216.
 
     Images: `<root>/raw/<date>/<drive>_sync/image_02/data/`. Depth: `<root>/annotated/<drive>_sync/proj_depth/`, the
     archive's `train/` and `val/` merged or not.
-    Args: those of DepthDataset, `split_file`, a list in the form of `tr2m.data.splits`, and `ground_truth`: the
-        accumulated, filtered scans ("groundtruth") or the single scan ("velodyne_raw"), whose results do not compare.
     """
 
-    def __init__(
-        self,
-        name: str,
-        split: str,
-        root: str | Path,
-        split_file: str | Path,
-        captions: CaptionSource,
-        input_size: Sequence[int],
-        depth_range: Sequence[float],
-        ground_truth: str = "groundtruth",
-    ) -> None:
-        if ground_truth not in ("groundtruth", "velodyne_raw"):
-            raise UserError(f"KITTI: got ground_truth {ground_truth!r}, expected groundtruth or velodyne_raw.")
-        self.root = require_root(root, "KITTI")
-        self.ground_truth = ground_truth
-        sample_ids = [
-            f"{drive[:10]}/{drive}_sync/image_02/data/{number:010d}" for drive, number in load_split(split_file, split)
-        ]
-        super().__init__(name, split, sample_ids, captions, input_size, depth_range)
+    ground_truth: str = "groundtruth"
+    """The accumulated, filtered scans ("groundtruth") or the single scan ("velodyne_raw"): results do not compare."""
+
+    def index_frames(self) -> list[str]:
+        if self.ground_truth not in ("groundtruth", "velodyne_raw"):
+            raise UserError(f"KITTI: got ground_truth {self.ground_truth!r}, expected groundtruth or velodyne_raw.")
+        frames = load_split(self.split_file, self.split)
+        return [f"{drive[:10]}/{drive}_sync/image_02/data/{number:010d}" for drive, number in frames]
 
     def describe(self) -> dict[str, object]:
         return {**super().describe(), "ground_truth": self.ground_truth}

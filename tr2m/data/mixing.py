@@ -47,7 +47,8 @@ class TrainingSample(NamedTuple):
 class MixedDataset(Dataset):
     """Training samples of several data sets by key. What is random in a sample depends on (seed, key) and on nothing
     else, so that workers, restarts and batch order change nothing. A frame that cannot be read gives way to the
-    next one that can. `caches` add what frozen networks said about it.
+    next one that can; an index past the end of its data set starts again at the first frame. `caches` add what frozen
+    networks said about the frame.
     """
 
     def __init__(self, datasets: Sequence[DepthDataset], seed: int, caches: Sequence[FeatureCache] = ()) -> None:

@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
 from jaxtyping import Float
 
-from tr2m.data.captions import CaptionSource
 from tr2m.data.decode import read_image_and_depth
-from tr2m.data.depth_dataset import DepthDataset, require_root
+from tr2m.data.depth_dataset import ListedDataset
 from tr2m.data.splits import load_split
 from tr2m.types import Frame
 
 UNITS_PER_METRE = 1000.0
 
 
-class NYUv2(DepthDataset):
+class NYUv2(ListedDataset):
     """Kinect frames of 480x640, rgb_NNNNN.jpg (or .png) beside sync_depth_NNNNN.png, uint16 millimetres.
 
     The test split lies in `<root>/official_splits/test/<scene type>`, every other one in `<root>/sync/<scene>`.
-    Args: those of DepthDataset, and `split_file`, a list in the form of `tr2m.data.splits`.
     """
 
-    def __init__(
-        self,
-        name: str,
-        split: str,
-        root: str | Path,
-        split_file: str | Path,
-        captions: CaptionSource,
-        input_size: Sequence[int],
-        depth_range: Sequence[float],
-    ) -> None:
-        self.folder = require_root(root, "NYUv2") / ("official_splits/test" if split == "test" else "sync")
-        sample_ids = [f"{scene}/rgb_{number:05d}" for scene, number in load_split(split_file, split)]
-        super().__init__(name, split, sample_ids, captions, input_size, depth_range)
+    def index_frames(self) -> list[str]:
+        self.folder = self.root / ("official_splits/test" if self.split == "test" else "sync")
+        return [f"{scene}/rgb_{number:05d}" for scene, number in load_split(self.split_file, self.split)]
 
     def read_frame(self, index: int) -> Frame:
         sample_id = self.sample_ids[index]

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
 
-from tr2m.data.captions import CaptionSource
 from tr2m.data.decode import open_hdf5
-from tr2m.data.depth_dataset import DepthDataset, require_root
+from tr2m.data.depth_dataset import ListedDataset
 from tr2m.data.nyuv2 import UNITS_PER_METRE, without_warp_border
 from tr2m.data.splits import load_split
 from tr2m.errors import UserError
@@ -18,38 +14,27 @@ from tr2m.types import Frame
 EXPECTED = "the labelled file of NYU Depth V2 (MATLAB v7.3, about 2.8 GB); docs/datasets.md says where to get it"
 
 
-class NYUv2Labeled(DepthDataset):
+class NYUv2Labeled(ListedDataset):
     """The frames of the folder `official_splits`, under the same ids, before they went through JPEG.
 
     Test: the frames of the list's test split, whose numbers count from 0 in the file. Train: all others, 795.
-    Args: those of DepthDataset, and `split_file`, a list in the form of `tr2m.data.splits`.
     """
 
-    def __init__(
-        self,
-        name: str,
-        split: str,
-        root: str | Path,
-        split_file: str | Path,
-        captions: CaptionSource,
-        input_size: Sequence[int],
-        depth_range: Sequence[float],
-    ) -> None:
-        if split not in ("train", "test"):
-            raise UserError(f"NYUv2Labeled: got split {split!r}, expected train or test.")
-        self.file = require_root(root, "NYUv2") / "nyu_depth_v2_labeled.mat"
-        test = {number: scene_type for scene_type, number in load_split(split_file, "test")}
+    def index_frames(self) -> list[str]:
+        if self.split not in ("train", "test"):
+            raise UserError(f"NYUv2Labeled: got split {self.split!r}, expected train or test.")
+        self.file = self.root / "nyu_depth_v2_labeled.mat"
+        test = {number: scene_type for scene_type, number in load_split(self.split_file, "test")}
         with open_hdf5(self.file, EXPECTED) as mat:
             types = ["".join(map(chr, mat[reference][()].ravel())) for reference in mat["sceneTypes"][()].ravel()]
         strangers = [f"{test[n]} {n}" for n in test if n >= len(types) or types[n] != test[n]]
         if strangers:
             raise UserError(
-                f"{self.file}: got {len(types)} frames, expected those that {split_file} names as test, "
+                f"{self.file}: got {len(types)} frames, expected those that {self.split_file} names as test, "
                 f"but {len(strangers)} of them are missing or of another scene type, the first: {strangers[0]}."
             )
-        self.numbers = [number for number in range(len(types)) if (number in test) == (split == "test")]
-        sample_ids = [f"{types[number]}/rgb_{number:05d}" for number in self.numbers]
-        super().__init__(name, split, sample_ids, captions, input_size, depth_range)
+        self.numbers = [number for number in range(len(types)) if (number in test) == (self.split == "test")]
+        return [f"{types[number]}/rgb_{number:05d}" for number in self.numbers]
 
     def read_frame(self, index: int) -> Frame:
         # Opened for every frame (under a millisecond): an HDF5 handle survives neither a fork nor pickling.

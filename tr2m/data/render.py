@@ -23,6 +23,8 @@ Normal = Float[np.ndarray, "3 n"]
 Texture = Float[np.ndarray, "2 n"]
 """Where on its surface a point lies, in units of the scene."""
 
+SKY = (0.48, 0.58, 0.68)
+"""RGB."""
 # How dark a pattern is, 0 to 1, at texture coordinates counted in periods.
 PATTERNS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "plain": lambda u, v: np.zeros_like(u),
@@ -224,7 +226,7 @@ def _lit(albedo: Float[np.ndarray, "3 n"], normal: Normal, points: Points, light
 
 
 def render(
-    shapes: Sequence[Shape], camera: Camera, light: Light, sky: Vector = (0.48, 0.58, 0.68)
+    shapes: Sequence[Shape], camera: Camera, light: Light
 ) -> tuple[Float[np.ndarray, "H W 3"], Float[np.ndarray, "H W"]]:
     """RGB in [0, 1] and depth, infinite at the sky. The camera is within all shapes that are seen from within."""
     rays = camera.rays()
@@ -233,7 +235,7 @@ def render(
         candidate = shape.depth(rays)
         np.copyto(nearest, number, where=candidate < depth)
         np.fmin(depth, candidate, out=depth)
-    image = (np.float32(sky) + 0.15 * np.exp(-4 * np.abs(rays[1]))[..., None]).reshape(-1, 3)
+    image = (np.float32(SKY) + 0.15 * np.exp(-4 * np.abs(rays[1]))[..., None]).reshape(-1, 3)
     points = (rays * np.where(np.isfinite(depth), depth, 0)).reshape(3, -1)
     normal, albedo = np.zeros_like(points), np.zeros_like(points)
     for number, shape in enumerate(shapes):

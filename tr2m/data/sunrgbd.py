@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, UInt16
 
-from tr2m.data.captions import CaptionSource
 from tr2m.data.decode import open_mat, pair, read_depth_units, read_rgb
-from tr2m.data.depth_dataset import DepthDataset, require_root
+from tr2m.data.depth_dataset import ListedDataset
 from tr2m.data.listing import only_file
 from tr2m.data.splits import select_split
 from tr2m.types import Frame
@@ -21,33 +20,19 @@ NYU = "kv1/NYUdata"
 DepthDecode = Literal["bitrotate", "div10000", "div1000"]
 
 
-class SUNRGBD(DepthDataset):
-    """Frames of several sizes, each in a folder of its own, with the raw depth of `depth/` (not the filled-in one).
+@dataclass(kw_only=True, eq=False)
+class SUNRGBD(ListedDataset):
+    """Frames of several sizes, each in a folder of its own, with the raw depth of `depth/` (not the filled-in one)."""
 
-    Args: those of DepthDataset, `split_file`, which states the counts of allsplit.mat, and
-        depth_decode: how uint16 becomes metres; "bitrotate" is right, the other two are found in evaluation code.
-        exclude_nyu: leave out the frames that are NYU Depth V2's, which are not zero-shot for a model trained on it.
-    """
+    depth_decode: DepthDecode = "bitrotate"
+    """How uint16 becomes metres; "bitrotate" is right, the other two are found in evaluation code."""
+    exclude_nyu: bool = False
+    """Leave out the frames that are NYU Depth V2's, which are not zero-shot for a model trained on it."""
 
-    def __init__(
-        self,
-        name: str,
-        split: str,
-        root: str | Path,
-        split_file: str | Path,
-        captions: CaptionSource,
-        input_size: Sequence[int],
-        depth_range: Sequence[float],
-        depth_decode: DepthDecode = "bitrotate",
-        exclude_nyu: bool = False,
-    ) -> None:
-        self.root = require_root(root, "SUN RGB-D")
-        self.depth_decode: DepthDecode = depth_decode
-        self.exclude_nyu = exclude_nyu
-        listed = listed_folders(self.root / "SUNRGBDtoolbox/traintestSUNRGBD/allsplit.mat", split)
-        frames = select_split(split_file, split, listed)
-        sample_ids = [f"{camera}/{folder}" for camera, folder in frames if not (exclude_nyu and camera == NYU)]
-        super().__init__(name, split, sample_ids, captions, input_size, depth_range)
+    def index_frames(self) -> list[str]:
+        listed = listed_folders(self.root / "SUNRGBDtoolbox/traintestSUNRGBD/allsplit.mat", self.split)
+        frames = select_split(self.split_file, self.split, listed)
+        return [f"{camera}/{folder}" for camera, folder in frames if not (self.exclude_nyu and camera == NYU)]
 
     def describe(self) -> dict[str, object]:
         return {**super().describe(), "depth_decode": self.depth_decode, "exclude_nyu": self.exclude_nyu}

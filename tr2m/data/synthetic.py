@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
 from tr2m.data import scenes
+from tr2m.data.captions import CaptionSource
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.data.render import render
 from tr2m.errors import UserError
@@ -187,35 +188,27 @@ def photograph(
     return np.round(noisy.clip(0, 1) * 255).astype(np.uint8)
 
 
+@dataclass(kw_only=True, eq=False)
 class SyntheticDepth(DepthDataset):
-    """Frames drawn on demand and kept in memory. Frame i depends on seed, domain, split, i and size alone.
+    """Frames drawn on demand and kept in memory. Frame i depends on seed, domain, split, i and size alone."""
 
-    Args:
-        domain: "room" (0.5 to 10 m), "street" (2 to 80 m, sparse), "tube" (3 to 100 mm) or "hall" (2 to 40 m).
-        count: how many frames each split has.
-        size: (height, width) of the frames in pixels.
+    domain: str
+    """ "room" (0.5 to 10 m), "street" (2 to 80 m, sparse), "tube" (3 to 100 mm) or "hall" (2 to 40 m)."""
+    count: dict[str, int]
+    """How many frames each split has."""
+    seed: int
+    size: Sequence[int]
+    """(height, width) of the frames in pixels."""
+    captions: CaptionSource = field(init=False)
+    """The frames' own."""
 
-    The others are those of DepthDataset.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        split: str,
-        domain: str,
-        count: dict[str, int],
-        seed: int,
-        size: Sequence[int],
-        input_size: Sequence[int],
-        depth_range: Sequence[float],
-    ) -> None:
-        for what, value, known in (("domain", domain, DOMAINS), ("split", split, SPLITS)):
+    def index_frames(self) -> list[str]:
+        for what, value, known in (("domain", self.domain, DOMAINS), ("split", self.split, SPLITS)):
             if value not in known:
-                raise UserError(f"{name}: got the {what} {value!r}, expected one of {', '.join(known)}")
-        sample_ids = [f"{domain}/{split}/{index:05d}" for index in range(count[split])]
-        super().__init__(name, split, sample_ids, SyntheticCaptions(seed), input_size, depth_range)
-        self.domain, self.seed, self.size = domain, seed, (size[0], size[1])
+                raise UserError(f"{self.name}: got the {what} {value!r}, expected one of {', '.join(known)}")
+        self.captions, self.size = SyntheticCaptions(self.seed), (self.size[0], self.size[1])
         self._drawn: dict[int, Frame] = {}
+        return [f"{self.domain}/{self.split}/{index:05d}" for index in range(self.count[self.split])]
 
     def read_frame(self, index: int) -> Frame:
         if index not in self._drawn:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
-from tr2m.data.captions import CaptionSource
 from tr2m.data.decode import read_image_and_depth
-from tr2m.data.depth_dataset import DepthDataset, require_root
+from tr2m.data.depth_dataset import ListedDataset
 from tr2m.data.listing import read_lines
 from tr2m.data.splits import select_split
 from tr2m.errors import UserError
@@ -18,28 +16,17 @@ UNITS_PER_METRE = 256.0
 _LINE = re.compile(r"(?:.*/)?data/([^/]+)/image/([^/]+)\.png")
 
 
-class VOID(DepthDataset):
+class VOID(ListedDataset):
     """Frames of 480x640 named by timestamps, depth as uint16 PNG, 256 units a metre, 0 where the sensor gave nothing.
 
     `validity_map` is not read: it marks the sparse points of depth completion, not the dense ground truth.
-    Args: those of DepthDataset, and `split_file`, which states the counts of the release's lists.
     """
 
-    def __init__(
-        self,
-        name: str,
-        split: str,
-        root: str | Path,
-        split_file: str | Path,
-        captions: CaptionSource,
-        input_size: Sequence[int],
-        depth_range: Sequence[float],
-    ) -> None:
-        self.release = require_root(root, "VOID") / "void_release"
-        listed = listed_frames(self.release / f"void_1500/{split}_image.txt")
-        frames = select_split(split_file, split, listed)
-        sample_ids = [f"void_1500/data/{sequence}/image/{timestamp}" for sequence, timestamp in frames]
-        super().__init__(name, split, sample_ids, captions, input_size, depth_range)
+    def index_frames(self) -> list[str]:
+        self.release = self.root / "void_release"
+        listed = listed_frames(self.release / f"void_1500/{self.split}_image.txt")
+        frames = select_split(self.split_file, self.split, listed)
+        return [f"void_1500/data/{sequence}/image/{timestamp}" for sequence, timestamp in frames]
 
     def read_frame(self, index: int) -> Frame:
         image_path = self.release / f"{self.sample_ids[index]}.png"

@@ -46,13 +46,10 @@ class Findings:
 
     def add(self, kind: str, problems: list[str], of: int, shown: int) -> None:
         """Problems of one kind, met among `of` things: the first in full, the rest as a number; none twice."""
-        problems = [problem for problem in problems if problem not in self.problems]
-        if len(problems) > shown:
-            problems = [
-                *problems[:shown],
-                f"... {len(problems)} of {of} {kind} in all; see them with shown={len(problems)}",
-            ]
-        self.problems += problems
+        fresh = [problem for problem in problems if problem not in self.problems]
+        self.problems += fresh[:shown]
+        if len(fresh) > shown:
+            self.problems.append(f"... {len(fresh)} of {of} {kind} in all; see them with shown={len(fresh)}")
 
 
 def check_dataset(config: dict[str, Any], expected_median: list[float] | None, how: Thoroughness) -> Findings:

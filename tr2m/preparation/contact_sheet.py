@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from matplotlib.figure import FigureBase
+from matplotlib.figure import Figure, FigureBase
 from tqdm import tqdm
 
 from tr2m.data.depth_dataset import DepthDataset
@@ -20,14 +20,9 @@ _COLUMN, _TITLES = 3.4, 0.75
 
 def save_contact_sheet(path: Path, dataset: DepthDataset, protocol: Protocol, indices: Sequence[int]) -> None:
     """Write a PNG file with one row per frame. Raises UserError for a frame that cannot be read."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
     frames = [dataset.read_frame(index) for index in tqdm(indices, desc="contact sheet")]
     heights = [_TITLES + _COLUMN * frame.image.shape[0] / frame.image.shape[1] for frame in frames]
-    figure = plt.figure(figsize=(4 * _COLUMN, sum(heights)), layout="constrained")
+    figure = Figure(figsize=(4 * _COLUMN, sum(heights)), layout="constrained")
     rows = figure.subfigures(len(frames), 1, squeeze=False, height_ratios=heights)[:, 0]
     for row, frame, index in zip(rows, frames, indices, strict=True):
         caption = dataset.captions.lines(dataset.split, dataset.sample_ids[index])[0]
@@ -35,7 +30,6 @@ def save_contact_sheet(path: Path, dataset: DepthDataset, protocol: Protocol, in
         draw_frame(row, frame, protocol)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=80)
-    plt.close(figure)
 
 
 def draw_frame(row: FigureBase, frame: Frame, protocol: Protocol) -> None:

@@ -11,6 +11,7 @@ _BARS = " ▁▂▃▄▅▆▇█"
 _SHOWN_BINS = 20
 # Of the depth that is measured; sky and windows beyond the range are common, a wrong unit puts nearly all outside.
 _LEAST_SHARE_INSIDE = 0.5
+_ADVICE = "is this the release whose encoding docs/datasets.md describes?"
 
 
 class DepthHistogram:
@@ -63,13 +64,10 @@ class DepthHistogram:
         found = []
         if (share := self.inside / self.count) < _LEAST_SHARE_INSIDE:
             found.append(
-                f"only {share:.0%} of the measured depth lies between {self.low:g} and {self.high:g} m: {_UNIT}"
+                f"only {share:.0%} of the measured depth lies between {self.low:g} and {self.high:g} m: {_ADVICE}"
             )
         median = self.quantile(0.5)
         if expected_median and not expected_median[0] <= median <= expected_median[1]:
             low, high = expected_median
-            found.append(f"the median depth is {median:.3g} m, expected {low:g} to {high:g} m: {_UNIT}")
+            found.append(f"the median depth is {median:.3g} m, expected {low:g} to {high:g} m: {_ADVICE}")
         return found
-
-
-_UNIT = "is this the release whose encoding docs/datasets.md describes?"

@@ -33,7 +33,13 @@ class WriteOfficialSplits:
         folder, written = place.root / "official_splits" / "test", 0
         try:
             labeled = NYUv2Labeled(
-                "nyuv2", "test", place.archives, self.split_file, NoCaptions(), input_size=(14, 14), depth_range=(0, 10)
+                name="nyuv2",
+                split="test",
+                root=place.archives,
+                split_file=self.split_file,
+                captions=NoCaptions(),
+                input_size=(14, 14),
+                depth_range=(0, 10),
             )
             for index, sample_id in enumerate(tqdm(labeled.sample_ids, desc="official_splits")):
                 image, depth = folder / f"{sample_id}.png", folder / f"{sample_id.replace('/rgb_', '/sync_depth_')}.png"

@@ -11,7 +11,7 @@ import numpy as np
 def choose_frames(sample_ids: Sequence[str], count: int, seed: int) -> list[int]:
     """Indices of `count` frames at random, ascending: first one of every folder (scene, drive, video), then others."""
     order = np.random.default_rng(seed).permutation(len(sample_ids)).tolist()
-    # Reversed, because the last one of a folder stays in the dictionary.
-    one_each = {PurePosixPath(sample_ids[index]).parent: index for index in reversed(order)}
-    spread = [index for index in order if one_each[PurePosixPath(sample_ids[index]).parent] == index]
-    return sorted(list(dict.fromkeys([*spread, *order]))[:count])
+    firsts: dict[PurePosixPath, int] = {}
+    for index in order:
+        firsts.setdefault(PurePosixPath(sample_ids[index]).parent, index)
+    return sorted(list(dict.fromkeys([*firsts.values(), *order]))[:count])

@@ -6,7 +6,8 @@ import logging
 import os
 import signal
 from contextlib import AbstractContextManager
-from types import FrameType
+from traceback import clear_frames
+from types import FrameType, TracebackType
 from typing import Any
 
 from tr2m.distributed import is_main, largest_of_processes
@@ -33,7 +34,10 @@ class StopSignals(AbstractContextManager):
         self._previous = {number: signal.signal(number, self._handle) for number in EXIT_CODES}
         return self
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, kind: Any, error: Any, trace: TracebackType | None) -> None:
+        # An error out of a loader's process holds on to the loader in its traceback: those processes would be left for
+        # the end of the program, where nothing but SIGTERM, which they ignore, tells them to end.
+        clear_frames(trace)
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import LambdaLR
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.data.feature_cache import FeatureCache
-from tr2m.data.mixing import MixedBatchSampler, MixedDataset, collate_step, frame_digests
+from tr2m.data.mixing import MixedBatchSampler, frame_digests
 from tr2m.distributed import is_main, on_main, process_count, process_rank
 from tr2m.errors import UserError
 from tr2m.evaluation.evaluator import Evaluation
@@ -27,13 +25,14 @@ from tr2m.models.momentum import MomentumContrast, NoContrast
 from tr2m.training.checkpoint import check_fingerprints, check_parts, load_checkpoint, load_weights
 from tr2m.training.checkpoint_folder import CheckpointFolder
 from tr2m.training.gradients import GradientBuffer
+from tr2m.training.loading import training_loader
 from tr2m.training.progress import Progress
 from tr2m.training.resume import check_frames, check_same_experiment
 from tr2m.training.run_log import RunLog, git_commit
 from tr2m.training.schedule import Schedule
 from tr2m.training.seeding import seed_step
 from tr2m.training.status import RunStatus
-from tr2m.training.stop_signals import StopSignals, leave_stopping_to_parent
+from tr2m.training.stop_signals import StopSignals
 from tr2m.training.unreadable import UnreadableFrames
 from tr2m.training.validation import Validation, ValidationSet
 from tr2m.training.window import LogWindow, StepRecord, map_ranges
@@ -140,13 +139,8 @@ class Trainer:
         """Train until the end of the epoch, until `max_steps`, or until a signal asks to stop."""
         self.model.train()
         self.sampler.seek(self.progress.epoch, self.progress.batch)
-        loader = DataLoader(
-            MixedDataset(self.train_sets, self.seed, self.caches),
-            batch_sampler=self.sampler,
-            collate_fn=partial(collate_step, parts=self.accumulate),
-            num_workers=self.workers,
-            worker_init_fn=leave_stopping_to_parent,
-            pin_memory=self.device.type == "cuda",
+        loader = training_loader(
+            self.train_sets, self.sampler, self.seed, self.accumulate, self.workers, self.device, self.caches
         )
         title = f"epoch {self.progress.epoch + 1}/{self.epochs}"
         for batches, unreadable in tqdm(loader, desc=title, leave=False, disable=None if is_main() else True):

@@ -1,0 +1,40 @@
+"""Frames from files, through the loader of training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import torch
+
+from tr2m.build import build
+from tr2m.data.depth_dataset import DepthDataset
+from tr2m.data.mixing import MixedBatchSampler
+from tr2m.distributed import process_count, process_rank
+from tr2m.errors import UserError
+from tr2m.training.loading import training_loader
+from tr2m.types import DepthBatch
+
+
+def training_sets(settings: dict[str, Any]) -> list[DepthDataset]:
+    """The training splits of `data`."""
+    entries = [entry for entry in settings["data"]["datasets"].values() if entry["train_split"] is not None]
+    return [build(entry["reader"], split=entry["train_split"]) for entry in entries]
+
+
+def real_steps(
+    dataset: DepthDataset, steps: int, batch_size: int, workers: int, device: torch.device
+) -> Iterator[list[DepthBatch]]:
+    """This process's part of `steps` whole batches of all processes together, shuffled as in training.
+
+    Raises UserError at a frame that cannot be read: its replacement would be timed in its place.
+    """
+    # Frames in whole batches. MixedDataset starts again where a data set ends.
+    frames = max(-(-len(dataset) // batch_size), steps) * batch_size
+    sampler = MixedBatchSampler([frames], batch_size, 0, process_rank(), process_count())
+    loader = training_loader([dataset], sampler, seed=0, parts=1, workers=workers, device=device)
+    for batches, unreadable in islice(loader, steps):
+        if unreadable:
+            raise UserError(f"{dataset.name}: {unreadable[0].reason}")
+        yield batches

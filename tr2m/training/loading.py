@@ -1,0 +1,36 @@
+"""The loader of training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from torch.utils.data import DataLoader
+
+from tr2m.data.depth_dataset import DepthDataset
+from tr2m.data.feature_cache import FeatureCache
+from tr2m.data.mixing import MixedBatchSampler, MixedDataset, collate_step
+from tr2m.training.stop_signals import leave_stopping_to_parent
+
+
+def training_loader(
+    datasets: Sequence[DepthDataset],
+    sampler: MixedBatchSampler,
+    seed: int,
+    parts: int,
+    workers: int,
+    device: torch.device,
+    caches: Sequence[FeatureCache] = (),
+) -> DataLoader:
+    """StepBatches of at most `parts` batches each, in the order of `sampler`, read by `workers` processes (0: by this
+    one) for `device`, with what `caches` hold.
+    """
+    return DataLoader(
+        MixedDataset(datasets, seed, caches),
+        batch_sampler=sampler,
+        collate_fn=partial(collate_step, parts=parts),
+        num_workers=workers,
+        worker_init_fn=leave_stopping_to_parent,
+        pin_memory=device.type == "cuda",
+    )
