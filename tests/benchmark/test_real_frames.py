@@ -15,10 +15,12 @@ import torch
 from world import Flat
 
 from tr2m.benchmark import real_frames
-from tr2m.benchmark.real_frames import real_steps
+from tr2m.benchmark.real_frames import real_steps, training_sets
 from tr2m.benchmark.train import TrainBenchmark
 from tr2m.build import build
 from tr2m.errors import UserError
+from tr2m.training.caches import find_caches
+from tr2m.training.fill_cache import CacheFiller
 
 CPU = torch.device("cpu")
 TOY = (
@@ -79,6 +81,19 @@ def test_a_row_for_each_data_set_with_the_wait_for_its_files():
     assert not any("RelativeDepth" in str(note) for note in result.notes.values())
 
 
+def test_features_of_real_frames_come_from_their_cache(tmp_path: Path):
+    settings = tiny.config(*TOY, "what.features=cached", name="benchmark")
+    with pytest.raises(UserError, match=r"give cache\.folder=\.\.\., filled by scripts/cache\.py"):
+        build(settings["what"]).run(settings, CPU)
+    settings["cache"]["folder"] = str(tmp_path)
+    with pytest.raises(UserError, match="the cache is not complete"):
+        build(settings["what"]).run(settings, CPU)
+    model = build(settings["model"])
+    CacheFiller(find_caches(settings, model, CPU), model, CPU, batch_size=4, workers=0).fill(training_sets(settings))
+    result = build(settings["what"]).run(settings, CPU)
+    assert not any("DINOv2" in str(note) for note in result.notes.values())
+
+
 def test_random_frames_wait_for_nothing():
     settings = tiny.config(*TOY, "what.frames=random", "what.sizes=[[28,70]]", name="benchmark")
     (row,) = build(settings["what"]).run(settings, CPU).rows
@@ -87,7 +102,7 @@ def test_random_frames_wait_for_nothing():
 
 def test_no_process_is_left_idle(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tr2m.benchmark.train.process_count", lambda: 4)
-    benchmark = TrainBenchmark("random", [[28, 70]], [8, 3], "seen", 1, 0, 64)
+    benchmark = TrainBenchmark("random", [[28, 70]], [8, 3], "seen", "live", 1, 0, 64)
     with pytest.raises(UserError, match=r"\[8, 3\] leaves some of 4 processes idle"):
         benchmark.run({}, CPU)
 

@@ -19,6 +19,7 @@ from tr2m.training.trainer import Trainer
 def make_trainer(settings: dict[str, Any], device: torch.device, size: Sequence[int]) -> Trainer:
     """The trainer of configs/benchmark.yaml with random weights. It has not started and writes nothing."""
     frames = RandomFrames(count=64, input_size=size)
+    settings = {**settings, "cache": {**settings["cache"], "folder": None}}
     trainer = assemble_trainer(settings, [frames], [], RunLog(Path("unused"), settings, [], device))
     trainer.model.train()
     return trainer

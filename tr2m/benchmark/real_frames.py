@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 
 from tr2m.build import build
 from tr2m.data.depth_dataset import DepthDataset
+from tr2m.data.feature_cache import FeatureCache
 from tr2m.data.mixing import MixedBatchSampler
 from tr2m.distributed import process_count, process_rank
 from tr2m.errors import UserError
@@ -24,7 +25,12 @@ def training_sets(settings: dict[str, Any]) -> list[DepthDataset]:
 
 
 def real_steps(
-    dataset: DepthDataset, steps: int, batch_size: int, workers: int, device: torch.device
+    dataset: DepthDataset,
+    steps: int,
+    batch_size: int,
+    workers: int,
+    device: torch.device,
+    caches: Sequence[FeatureCache] = (),
 ) -> Iterator[list[DepthBatch]]:
     """This process's part of `steps` whole batches of all processes together, shuffled as in training.
 
@@ -33,7 +39,7 @@ def real_steps(
     # Frames in whole batches. MixedDataset starts again where a data set ends.
     frames = max(-(-len(dataset) // batch_size), steps) * batch_size
     sampler = MixedBatchSampler([frames], batch_size, 0, process_rank(), process_count())
-    loader = training_loader([dataset], sampler, seed=0, parts=1, workers=workers, device=device)
+    loader = training_loader([dataset], sampler, seed=0, parts=1, workers=workers, device=device, caches=caches)
     for batches, unreadable in islice(loader, steps):
         if unreadable:
             raise UserError(f"{dataset.name}: {unreadable[0].reason}")

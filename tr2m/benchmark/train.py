@@ -18,9 +18,11 @@ from tr2m.benchmark.real_frames import real_steps, training_sets
 from tr2m.benchmark.result import Result, sides
 from tr2m.benchmark.timing import MIB, PeakMemory, matrix_ceiling, repeat, summary
 from tr2m.data.depth_dataset import DepthDataset
+from tr2m.data.feature_cache import FeatureCache
 from tr2m.distributed import is_main, process_count, process_rank
 from tr2m.errors import UserError
 from tr2m.models.compilation import compile_networks
+from tr2m.training.caches import check_complete, find_caches
 from tr2m.training.trainer import Trainer
 from tr2m.types import DepthBatch
 
@@ -35,7 +37,8 @@ class TrainBenchmark:
         sizes: (height, width) of random frames; one row for each size, or each data set, and batch size.
         batch_sizes: frames of a step, of all processes together.
         captions: "seen" ones stay in the text encoder's memory; "new" ones are encoded in every step.
-        features: "live": the frozen image networks run in every step; "cached": random frames bring what they say.
+        features: "live": the frozen image networks run in every step; "cached": random frames bring what they say,
+            those of "data" have it in `cache.folder`.
         steps, warmup: of each row; the warm-up's do not count.
         matrix_side: of the square matrices whose product says what the device can do.
     """
@@ -52,17 +55,16 @@ class TrainBenchmark:
     def run(self, settings: dict[str, Any], device: torch.device) -> Result:
         if min(self.batch_sizes) < process_count():
             raise UserError(f"what.batch_sizes={self.batch_sizes} leaves some of {process_count()} processes idle")
-        if self.frames == "data" and self.features == "cached":
-            raise UserError("what.features=cached: only random frames bring features; leave what.frames=data out")
         trainer = make_trainer({**settings, "compile": False}, device, self.sizes[0])
         datasets = self.datasets(settings)
+        caches = self.caches(settings, trainer, datasets)
         flops = [self.operations(trainer, dataset) for dataset in datasets]
         if settings["compile"]:
             compile_networks(trainer.model)
         ceiling = matrix_ceiling(device, self.matrix_side)
         cases = list(itertools.product(zip(datasets, flops, strict=True), self.batch_sizes))
         progress = tqdm(cases, desc="train", disable=None if is_main() else True)
-        rows = [self.row(trainer, *of_frame, batch_size, ceiling) for of_frame, batch_size in progress]
+        rows = [self.row(trainer, *of_frame, batch_size, caches, ceiling) for of_frame, batch_size in progress]
         notes = {
             "matrix ceiling (TFLOP/s)": ceiling / 1e12,
             "frames": self.frames if self.frames == "random" else f"read by {trainer.workers} worker(s) a process",
@@ -88,11 +90,22 @@ class TrainBenchmark:
             return training_sets(settings)
         return [RandomFrames(count=max(self.batch_sizes), input_size=size) for size in self.sizes]
 
-    def first_batch(self, trainer: Trainer, dataset: DepthDataset, frames: int) -> DepthBatch:
-        batch = first_batch(dataset, frames, trainer.device)
+    def caches(
+        self, settings: dict[str, Any], trainer: Trainer, datasets: Sequence[DepthDataset]
+    ) -> list[FeatureCache]:
+        if self.frames == "random" or self.features == "live":
+            return []
+        if settings["cache"]["folder"] is None:
+            raise UserError("what.features=cached what.frames=data: give cache.folder=..., filled by scripts/cache.py")
+        caches = find_caches(settings, trainer.model, trainer.device)
+        check_complete(caches, datasets)
+        return caches
+
+    def first_batch(self, trainer: Trainer, dataset: DepthDataset, count: int) -> DepthBatch:
+        batch = first_batch(dataset, count, trainer.device)
         if self.features == "live":
             return batch
-        said = trainer.model.encode(batch.image, batch.captions)
+        said = trainer.model.encode(batch.image, batch.captions, batch.relative_depth)
         return replace(batch, image_tokens=said.image_tokens.half(), relative_depth=said.relative_depth.half())
 
     def operations(self, trainer: Trainer, dataset: DepthDataset) -> dict[str, int]:
@@ -104,10 +117,16 @@ class TrainBenchmark:
         return step_flops(trainer, batch)
 
     def row(
-        self, trainer: Trainer, dataset: DepthDataset, flops: dict[str, int], batch_size: int, ceiling: float
+        self,
+        trainer: Trainer,
+        dataset: DepthDataset,
+        flops: dict[str, int],
+        batch_size: int,
+        caches: Sequence[FeatureCache],
+        ceiling: float,
     ) -> dict[str, Any]:
         free_memory()
-        batches = self.batches(trainer, dataset, batch_size)
+        batches = self.batches(trainer, dataset, batch_size, caches)
         with PeakMemory(trainer.device) as memory:
             seconds = repeat(lambda: trainer.train_step(next(batches)), trainer.device, self.steps, self.warmup)
         timing = summary(seconds)
@@ -130,11 +149,13 @@ class TrainBenchmark:
             **{f"{phase} (s)": seconds for phase, seconds in phases.items()},
         }
 
-    def batches(self, trainer: Trainer, dataset: DepthDataset, batch_size: int) -> Iterator[list[DepthBatch]]:
+    def batches(
+        self, trainer: Trainer, dataset: DepthDataset, batch_size: int, caches: Sequence[FeatureCache]
+    ) -> Iterator[list[DepthBatch]]:
         """This process's part of each step, as many as a row takes."""
         steps = self.warmup + 2 * self.steps
         if self.frames == "data":
-            source = real_steps(dataset, steps, batch_size, trainer.workers, trainer.device)
+            source = real_steps(dataset, steps, batch_size, trainer.workers, trainer.device, caches)
         else:
             own = len(range(process_rank(), batch_size, process_count()))
             source = itertools.repeat([self.first_batch(trainer, dataset, own)], steps)
