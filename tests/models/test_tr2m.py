@@ -7,8 +7,9 @@ import pytest
 import summary
 import tiny
 import torch
+import torch.nn.functional as F
 
-from tr2m.models.heads import DPTHead
+from tr2m.models.heads import DPTHead, Upsample2x
 from tr2m.models.tr2m import rescale_depth
 
 
@@ -141,6 +142,13 @@ def outputs_for(captions: list[str], *overrides: str) -> torch.Tensor:
 def test_the_sentence_matters_where_it_should(overrides: list[str], depends: bool):
     kitchen, street = outputs_for(["a kitchen"], *overrides), outputs_for(["a wide street"], *overrides)
     assert (not torch.equal(kitchen, street)) == depends
+
+
+def test_upsampling_is_a_transposed_convolution():
+    layer = Upsample2x(6)
+    cells = torch.randn(3, 4, 5, 6)
+    expected = F.conv_transpose2d(cells.permute(0, 3, 1, 2), layer.weight, layer.bias, stride=2)
+    torch.testing.assert_close(layer(cells), expected.permute(0, 2, 3, 1))
 
 
 def test_clamped_logits_reach_a_millimetre_and_stay_finite():

@@ -10,8 +10,29 @@ from torch import Tensor, nn
 from tr2m.models.precision import full_precision
 
 
+class Upsample2x(nn.ConvTranspose2d):
+    """A 2x transposed convolution as one matrix product: its windows do not overlap, so each cell makes four.
+
+    Channels come last, as in tokens. Parameters are those of torch's class, which is slower (docs/performance.md).
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, width, kernel_size=2, stride=2)
+        # Each output cell meets `width` weights. torch's default counts four times as many, and lets so little through
+        # two layers that a new head sees little more than its own biases.
+        nn.init.normal_(self.weight, std=(2 / width) ** 0.5)
+
+    def forward(self, cells: Float[Tensor, "B h w D"]) -> Float[Tensor, "B 2*h 2*w D"]:
+        matrix = self.weight.permute(2, 3, 1, 0).flatten(0, 2)
+        made = F.linear(cells, matrix, self.bias.repeat(4)).unflatten(3, (2, 2, -1))
+        # (B, h, w, row, column, D): rows beside rows, columns beside columns.
+        return made.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+
+
 class DPTHead(nn.Module):
     """One 1x1 convolution, two 2x transposed convolutions, one convolution to one channel, exp            (A.3.1)
+
+    A 1x1 convolution is a linear layer of each cell.
 
     Args:
         width: token width D.
@@ -20,15 +41,11 @@ class DPTHead(nn.Module):
 
     def __init__(self, width: int, max_logit: float) -> None:
         super().__init__()
-        self.project = nn.Conv2d(width, width, kernel_size=1)
-        self.upsample1 = nn.ConvTranspose2d(width, width, kernel_size=2, stride=2)
-        self.upsample2 = nn.ConvTranspose2d(width, width, kernel_size=2, stride=2)
-        self.to_logit = nn.Conv2d(width, 1, kernel_size=1)
+        self.project = nn.Linear(width, width)
+        self.upsample1 = Upsample2x(width)
+        self.upsample2 = Upsample2x(width)
+        self.to_logit = nn.Linear(width, 1)
         self.max_logit = max_logit
-        # With a stride as large as the kernel each output pixel meets `width` weights. torch's default counts four
-        # times as many, and lets so little through two layers that a new head sees little more than its own biases.
-        for layer in (self.upsample1, self.upsample2):
-            nn.init.normal_(layer.weight, std=(2 / width) ** 0.5)
 
     def forward(
         self, tokens: Float[Tensor, "B N D"], grid: tuple[int, int], size: tuple[int, int]
@@ -36,12 +53,13 @@ class DPTHead(nn.Module):
         """The map at `size` (H, W). Logits, not the map, are interpolated: the map stays positive and its edges
         geometric.
         """
-        features = tokens.transpose(1, 2).unflatten(2, grid)
-        features = F.relu(self.upsample1(self.project(features)))
-        features = F.relu(self.upsample2(features))
+        cells = self.project(tokens).unflatten(1, grid)
+        cells = F.relu(self.upsample1(cells))
+        cells = F.relu(self.upsample2(cells))
         # A logit near 5 in bfloat16 is off by up to 0.016, and so would be the share of every metre.
         with full_precision(tokens.device):
-            logits = F.interpolate(self.to_logit(features.float()), size, mode="bilinear", align_corners=False)[:, 0]
+            logits = self.to_logit(cells.float()).permute(0, 3, 1, 2)
+            logits = F.interpolate(logits, size, mode="bilinear", align_corners=False)[:, 0]
             return logits.clamp(-self.max_logit, self.max_logit).exp()
 
 
