@@ -8,11 +8,12 @@ import torch
 from world import Flat
 
 from tr2m.data import feature_cache
-from tr2m.data.feature_cache import FeatureCache
+from tr2m.data.feature_cache import FeatureCache, image_sha256
 from tr2m.errors import UserError
 
 WALLS = Flat([1, 2], [48, 48])
 IMAGE = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 28, 42), dtype=np.uint8))
+HASH = image_sha256(IMAGE)
 TOKENS = torch.linspace(-3, 3, 6 * 16).view(6, 16)
 
 
@@ -22,8 +23,8 @@ def make_cache(root: Path, **depends_on: object) -> FeatureCache:
 
 def test_what_is_written_is_read_in_float16(tmp_path: Path):
     cache = make_cache(tmp_path)
-    cache.write(WALLS, "flat/0", IMAGE, TOKENS)
-    read = cache.read(WALLS, "flat/0", IMAGE)
+    cache.write(WALLS, "flat/0", HASH, TOKENS)
+    read = cache.read(WALLS, "flat/0", HASH)
     assert read.dtype == torch.float16
     assert torch.equal(read, TOKENS.half())
     (file,) = (path for path in tmp_path.rglob("*") if path.is_file())
@@ -32,14 +33,14 @@ def test_what_is_written_is_read_in_float16(tmp_path: Path):
 
 def test_features_depend_on_the_image_and_on_what_else_they_say_they_depend_on(tmp_path: Path):
     cache = make_cache(tmp_path, seed=0)
-    cache.write(WALLS, "flat/0", IMAGE, TOKENS)
+    cache.write(WALLS, "flat/0", HASH, TOKENS)
     changed = IMAGE.clone()
     changed[2, 27, 41] ^= 1
     with pytest.raises(UserError, match=r"flat/0\.safetensors was made of another image .*scripts/cache\.py"):
-        cache.read(WALLS, "flat/0", changed)
-    assert cache.has(WALLS, "flat/0", IMAGE)
-    assert not make_cache(tmp_path, seed=1).has(WALLS, "flat/0", IMAGE)
-    assert make_cache(tmp_path, seed=0).has(WALLS, "flat/0", IMAGE)
+        cache.read(WALLS, "flat/0", image_sha256(changed))
+    assert cache.has(WALLS, "flat/0", HASH)
+    assert not make_cache(tmp_path, seed=1).has(WALLS, "flat/0", HASH)
+    assert make_cache(tmp_path, seed=0).has(WALLS, "flat/0", HASH)
 
 
 def flip_a_bit(path: Path, content: bytes) -> None:
@@ -58,11 +59,11 @@ DAMAGE = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_file_is_named_with_what_mends_it(tmp_path: Path, damage: str):
     cache = make_cache(tmp_path)
-    cache.write(WALLS, "flat/0", IMAGE, TOKENS)
+    cache.write(WALLS, "flat/0", HASH, TOKENS)
     path = cache.file(WALLS, "flat/0")
     DAMAGE[damage](path, path.read_bytes())
     with pytest.raises(UserError, match=r"flat/0\.safetensors .*scripts/cache\.py"):
-        cache.read(WALLS, "flat/0", IMAGE)
+        cache.read(WALLS, "flat/0", HASH)
 
 
 def test_a_cache_is_complete_from_the_end_of_filling_it_to_the_next_beginning(tmp_path: Path):
@@ -77,7 +78,7 @@ def test_a_cache_is_complete_from_the_end_of_filling_it_to_the_next_beginning(tm
 
 def test_what_float16_cannot_hold_is_refused(tmp_path: Path):
     with pytest.raises(UserError, match=r"flat/0: float16 cannot hold .* cache\.image_tokens=false"):
-        make_cache(tmp_path).write(WALLS, "flat/0", IMAGE, TOKENS * 1e5)
+        make_cache(tmp_path).write(WALLS, "flat/0", HASH, TOKENS * 1e5)
 
 
 def test_a_disk_that_fills_up_leaves_no_half_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -86,5 +87,5 @@ def test_a_disk_that_fills_up_leaves_no_half_a_file(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(feature_cache.os, "fsync", full)
     with pytest.raises(UserError, match=r"cannot be written \(No space left"):
-        make_cache(tmp_path).write(WALLS, "flat/0", IMAGE, TOKENS)
+        make_cache(tmp_path).write(WALLS, "flat/0", HASH, TOKENS)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

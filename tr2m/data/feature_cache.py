@@ -18,6 +18,7 @@ from torch import Tensor
 
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.errors import UserError
+from tr2m.types import DepthSample
 
 MEND = "Run scripts/cache.py with the options of this training: it writes what is missing, damaged or out of date."
 
@@ -49,10 +50,10 @@ class FeatureCache:
         return self.folder_of(dataset) / f"{sample_id}.safetensors"
 
     def read(
-        self, dataset: DepthDataset, sample_id: str, image: UInt8[Tensor, "3 H W"]
+        self, dataset: DepthDataset, sample_id: str, image_hash: str
     ) -> Float[Tensor, "N D"] | Float[Tensor, "H W"]:
-        """The features of `image`, which is how the frame looks now. Raises UserError if there are none, or they are
-        damaged or of another image.
+        """The features of a frame whose image now has this `image_sha256`. Raises UserError if there are none, or they
+        are damaged or of another image.
         """
         path = self.file(dataset, sample_id)
         try:
@@ -62,14 +63,14 @@ class FeatureCache:
             raise UserError(f"{path} cannot be read: {error}. {MEND}") from error
         if about.get("crc32") != _crc32(features):
             raise UserError(f"{path} is damaged: its checksum does not fit. {MEND}")
-        if about.get("image_sha256") != _image_sha256(image):
+        if about.get("image_sha256") != image_hash:
             raise UserError(f"{path} was made of another image than {dataset.name} now has for it. {MEND}")
         return features
 
-    def has(self, dataset: DepthDataset, sample_id: str, image: UInt8[Tensor, "3 H W"]) -> bool:
+    def has(self, dataset: DepthDataset, sample_id: str, image_hash: str) -> bool:
         """Whether `read` succeeds."""
         try:
-            self.read(dataset, sample_id, image)
+            self.read(dataset, sample_id, image_hash)
         except UserError:
             return False
         return True
@@ -78,7 +79,7 @@ class FeatureCache:
         self,
         dataset: DepthDataset,
         sample_id: str,
-        image: UInt8[Tensor, "3 H W"],
+        image_hash: str,
         features: Float[Tensor, "N D"] | Float[Tensor, "H W"],
     ) -> None:
         """Raises UserError if float16 cannot hold the features, or the disk the file."""
@@ -87,7 +88,7 @@ class FeatureCache:
             raise UserError(
                 f"{dataset.name}, {sample_id}: float16 cannot hold its {self.kind}; set cache.{self.kind}=false"
             )
-        about = {"image_sha256": _image_sha256(image), "crc32": _crc32(features)}
+        about = {"image_sha256": image_hash, "crc32": _crc32(features)}
         write_atomically(self.file(dataset, sample_id), save({self.kind: features}, about))
 
     def begin(self, dataset: DepthDataset) -> None:
@@ -106,6 +107,17 @@ class FeatureCache:
     def _completion(self, dataset: DepthDataset) -> Path:
         # One for each list of frames: experiments with other splits may share the files.
         return self.folder_of(dataset) / f"complete-{dataset.frames_digest()[:16]}.json"
+
+
+def image_sha256(image: UInt8[Tensor, "3 H W"]) -> str:
+    """What a file of features says of the image that they are of."""
+    # Pixel by pixel, as the bytes of a decoded image lie.
+    return hashlib.sha256(image.permute(1, 2, 0).contiguous().numpy()).hexdigest()
+
+
+def wanted(caches: Sequence[FeatureCache], sample: DepthSample) -> list[FeatureCache]:
+    """Those of a kind that `sample` does not bring."""
+    return [cache for cache in caches if getattr(sample, cache.kind) is None]
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -129,11 +141,6 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def _json(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=2) + "\n").encode()
-
-
-def _image_sha256(image: UInt8[Tensor, "3 H W"]) -> str:
-    # Pixel by pixel, as the bytes of a decoded image lie.
-    return hashlib.sha256(image.permute(1, 2, 0).contiguous().numpy()).hexdigest()
 
 
 def _crc32(features: Tensor) -> str:

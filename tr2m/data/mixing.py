@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler, default_collate
 
 from tr2m.data.depth_dataset import DepthDataset
-from tr2m.data.feature_cache import FeatureCache
+from tr2m.data.feature_cache import FeatureCache, image_sha256, wanted
 from tr2m.errors import UserError
 from tr2m.types import DepthBatch, DepthSample
 
@@ -72,8 +72,11 @@ class MixedDataset(Dataset):
                 return TrainingSample(dataset, self._with_features(dataset, sample), unreadable)
 
     def _with_features(self, dataset: DepthDataset, sample: DepthSample) -> DepthSample:
-        wanted = [cache for cache in self.caches if getattr(sample, cache.kind) is None]
-        return replace(sample, **{c.kind: c.read(dataset, sample.sample_id, sample.image) for c in wanted})
+        caches = wanted(self.caches, sample)
+        if not caches:
+            return sample
+        image_hash = image_sha256(sample.image)
+        return replace(sample, **{cache.kind: cache.read(dataset, sample.sample_id, image_hash) for cache in caches})
 
 
 def frame_digests(datasets: Sequence[DepthDataset]) -> dict[str, str]:

@@ -7,7 +7,7 @@ import torch
 
 def mixed_precision(device: torch.device) -> torch.autocast:
     """bfloat16 on CUDA for matrix products, convolutions and attention; float32 elsewhere. Weights stay float32."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+    return torch.autocast(device.type, torch.bfloat16, enabled=network_precision(device) == "bfloat16")
 
 
 def network_precision(device: torch.device) -> str:

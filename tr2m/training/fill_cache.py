@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from tr2m.data.depth_dataset import DepthDataset
-from tr2m.data.feature_cache import FeatureCache
+from tr2m.data.feature_cache import FeatureCache, image_sha256, wanted
 from tr2m.data.mixing import UnreadableFrame
 from tr2m.errors import UserError
 from tr2m.models.precision import mixed_precision
@@ -36,6 +36,7 @@ class FrameToEncode(NamedTuple):
 
     sample_id: str
     image: UInt8[Tensor, "3 H W"]
+    image_hash: str
     lacking: list[str]
 
 
@@ -55,9 +56,10 @@ class FramesToEncode(Dataset):
             sample = self.dataset.training_sample(index, np.random.default_rng(0))
         except UserError as error:
             return UnreadableFrame(self.dataset.name, self.dataset.sample_ids[index], str(error))
-        wanted = [cache for cache in self.caches if getattr(sample, cache.kind) is None]
-        lacking = [cache.kind for cache in wanted if not cache.has(self.dataset, sample.sample_id, sample.image)]
-        return FrameToEncode(sample.sample_id, sample.image, lacking)
+        image_hash = image_sha256(sample.image)
+        caches = wanted(self.caches, sample)
+        lacking = [cache.kind for cache in caches if not cache.has(self.dataset, sample.sample_id, image_hash)]
+        return FrameToEncode(sample.sample_id, sample.image, image_hash, lacking)
 
 
 @dataclass(frozen=True)
@@ -127,10 +129,10 @@ class CacheFiller:
     ) -> None:
         if not frames:
             return
-        sample_ids, images, _ = zip(*frames, strict=True)
+        sample_ids, images, hashes, _ = zip(*frames, strict=True)
         features = self._encode(cache, torch.stack(images))
         # As a list, which waits for all of them and raises what one of them raised.
-        list(pool.map(partial(cache.write, dataset), sample_ids, images, features))
+        list(pool.map(partial(cache.write, dataset), sample_ids, hashes, features))
 
     @torch.no_grad()
     def _encode(self, cache: FeatureCache, images: UInt8[Tensor, "B 3 H W"]) -> Tensor:
