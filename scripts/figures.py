@@ -1,54 +1,6 @@
-"""The paper's figures from checkpoints: python scripts/figures.py ckpt=<file> data=<name> [figure=5] [key=value ...]"""
+"""`tr2m figures`, from a checkout."""
 
-from __future__ import annotations
-
-from hydra_app import hydra_app, plain
-from omegaconf import DictConfig
-
-
-@hydra_app("figures")
-def main(config: DictConfig) -> None:
-    from pathlib import Path
-
-    from composition import build_scored, pick_device
-
-    from tr2m import load_model
-    from tr2m.errors import UserError
-    from tr2m.evaluation.figures.frames import read_frames
-    from tr2m.evaluation.figures.panels import save_comparison, save_corrections, save_maps
-    from tr2m.evaluation.figures.relations import save_embedding, save_scale_relation
-
-    settings = plain(config)
-    known = ("3", "4", "5", "7", "maps", "scale")
-    wanted = known if settings["figure"] == "all" else (str(settings["figure"]),)
-    if unknown := set(wanted) - set(known):
-        raise UserError(f"figure={unknown.pop()}: expected one of {', '.join(known)}, all")
-    device = pick_device(settings["device"])
-    models = {settings["label"]: load_model(settings["ckpt"], device)}
-    models |= {label: load_model(path, device) for label, path in (settings["compare"] or {}).items()}
-    sets = [build_scored(dataset)[0] for dataset in settings["data"]["datasets"].values()]
-    folder = Path(settings["ckpt"]).absolute().parent.parent / "figures"
-    folder = Path(settings["out"]) if settings["out"] else folder
-
-    frames = read_frames(models, sets, settings["frames"], device)
-    firsts = [some[0] for some in frames.values()]
-    if "3" in wanted:
-        for dataset, some in frames.items():
-            save_comparison(folder / f"figure3_{dataset}.png", some)
-    if "4" in wanted:
-        save_corrections(folder / "figure4.png", firsts)
-    if "7" in wanted:
-        save_comparison(folder / "figure7.png", firsts)
-    if "maps" in wanted:
-        save_maps(folder / "maps.png", firsts)
-    if {"5", "scale"} & set(wanted):
-        many = read_frames(models, sets, settings["scatter_frames"], device)
-        if "5" in wanted:
-            save_embedding(folder / "figure5.png", [frame for some in many.values() for frame in some])
-        if "scale" in wanted:
-            save_scale_relation(folder / "scale.png", many)
-    print("\n".join(f"written: {path}" for path in sorted(folder.glob("*.png"))))
-
+from tr2m.cli.figures import main
 
 if __name__ == "__main__":
     main()

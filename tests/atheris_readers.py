@@ -17,12 +17,12 @@ with atheris.instrument_imports(include=["tr2m"]):
     import cv2
     import numpy as np
 
-    from tr2m.data.captions import CaptionFiles
-    from tr2m.data.decode import read_depth_units, read_npy, read_rgb
-    from tr2m.data.frame_table import read_frame_table
+    from tr2m.data.captions.files import CaptionFiles
+    from tr2m.data.decoding.decode import read_depth_units, read_npy, read_rgb
+    from tr2m.data.readers.frame_table import read_frame_table
     from tr2m.data.splits import load_split
     from tr2m.errors import UserError
-    from tr2m.training.checkpoint import load_checkpoint
+    from tr2m.training.run.checkpoint import load_checkpoint
 
 FOLDER = Path(tempfile.mkdtemp())
 READERS = (

@@ -9,20 +9,20 @@ from typing import Any
 
 import trees
 
-from tr2m.data.c3vd import C3VD
-from tr2m.data.captions import CaptionFiles
+from tr2m.data.captions.files import CaptionFiles
+from tr2m.data.captions.packed import CaptionWriter
 from tr2m.data.depth_dataset import DepthDataset
-from tr2m.data.diode import DIODEOutdoor
-from tr2m.data.folder import Folder
-from tr2m.data.hypersim import HyperSim
-from tr2m.data.ibims import IBims
-from tr2m.data.kitti import KITTI
-from tr2m.data.nyuv2 import NYUv2
-from tr2m.data.nyuv2_labeled import NYUv2Labeled
-from tr2m.data.packed_captions import CaptionWriter
-from tr2m.data.simcol import SimCol
-from tr2m.data.sunrgbd import SUNRGBD
-from tr2m.data.void import VOID
+from tr2m.data.readers.c3vd import C3VD
+from tr2m.data.readers.diode import DIODEOutdoor
+from tr2m.data.readers.folder import Folder
+from tr2m.data.readers.hypersim import HyperSim
+from tr2m.data.readers.ibims import IBims
+from tr2m.data.readers.kitti import KITTI
+from tr2m.data.readers.nyuv2 import NYUv2
+from tr2m.data.readers.nyuv2_labeled import NYUv2Labeled
+from tr2m.data.readers.simcol import SimCol
+from tr2m.data.readers.sunrgbd import SUNRGBD
+from tr2m.data.readers.void import VOID
 
 PACKED = ("sunrgbd", "ibims", "hypersim", "diode")
 """Whose config takes captions out of one file."""

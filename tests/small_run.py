@@ -12,8 +12,8 @@ from world import Flat
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.data.eval_regions import FullFrame
 from tr2m.evaluation.protocol import Protocol
-from tr2m.training.assemble import assemble_trainer
-from tr2m.training.run_log import RunLog
+from tr2m.experiment.trainer import assemble_trainer
+from tr2m.training.run.run_log import RunLog
 from tr2m.training.trainer import Trainer
 from tr2m.training.validation import ValidationSet
 

@@ -8,12 +8,12 @@ from omegaconf import OmegaConf
 
 from tr2m.build import build
 from tr2m.errors import UserError
-from tr2m.load import load_model
-from tr2m.models.resize_rule import LowerBound
-from tr2m.training.checkpoint import save_checkpoint
+from tr2m.experiment.load import load_model
+from tr2m.models.frozen.resize_rule import LowerBound
+from tr2m.training.run.checkpoint import save_checkpoint
 from tr2m.training.schedule import OneCycle
 
-LOWER = {"_target_": "tr2m.models.resize_rule.LowerBound", "bound": 42, "multiple_of": 14}
+LOWER = {"_target_": "tr2m.models.frozen.resize_rule.LowerBound", "bound": 42, "multiple_of": 14}
 CYCLE = {"_target_": "tr2m.training.schedule.OneCycle", "warmup": 0, "final": 1}
 
 
@@ -32,9 +32,9 @@ def test_extra_arguments_win_and_integers_are_good_floats():
     [
         ({"bond": 42}, "no argument 'bond'; did you mean 'bound'"),
         ({"bound": "42"}, "bound = '42' is of type str, expected"),
-        ({"_target_": "tr2m.models.resize_rule.LowerBond"}, "does not exist"),
-        ({"_target_": "tr2m.models.resize_rule.math"}, "not a class defined in"),
-        ({"_target_": "tr2m.models.weights.Path"}, "not a class defined in"),
+        ({"_target_": "tr2m.models.frozen.resize_rule.LowerBond"}, "does not exist"),
+        ({"_target_": "tr2m.models.frozen.resize_rule.math"}, "not a class defined in"),
+        ({"_target_": "tr2m.models.frozen.weights.Path"}, "not a class defined in"),
         ({"_target_": "tr2m.models.tr2m.rescale_depth"}, "not a class defined in"),
         ({"_target_": "subprocess.Popen"}, "not allowed"),
         ({"_target_": "torch.load"}, "not allowed"),
@@ -59,7 +59,7 @@ def test_what_cannot_be_built_is_refused_in_words(change: dict, message: str):
 )
 def test_a_reader_is_checked_by_its_own_fields_and_those_it_inherits(change: dict, message: str):
     with pytest.raises(UserError, match=message):
-        build({"_target_": "tr2m.data.diode.DIODEOutdoor", **change})
+        build({"_target_": "tr2m.data.readers.diode.DIODEOutdoor", **change})
 
 
 def test_a_missing_argument_is_named():
@@ -82,7 +82,8 @@ def from_checkpoint(folder: Path, target: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["os.system", "torch.load", "torch.hub.load", "builtins.eval", "subprocess.run", "tr2m.data.decode.cv2"]
+    "target",
+    ["os.system", "torch.load", "torch.hub.load", "builtins.eval", "subprocess.run", "tr2m.data.decoding.decode.cv2"],
 )
 @pytest.mark.parametrize("source", [from_command_line, from_yaml, from_checkpoint])
 def test_code_is_refused_from_everywhere(tmp_path: Path, source: Callable[[Path, str], None], target: str):

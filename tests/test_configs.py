@@ -10,7 +10,7 @@ import yaml
 
 from tr2m.build import build
 from tr2m.evaluation.protocol import Protocol
-from tr2m.evaluation.tables.layout import read_layout
+from tr2m.paper.tables.layout import read_layout
 
 EXPERIMENTS = sorted(path.stem for path in (tiny.CONFIGS / "experiment").glob("*.yaml"))
 DATASETS = sorted(path.stem for path in (tiny.CONFIGS / "dataset").glob("*.yaml"))

@@ -18,13 +18,13 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tr2m.data.captions import CaptionFiles
-from tr2m.data.decode import open_hdf5, read_depth_units, read_npy, read_rgb
-from tr2m.data.frame_table import read_frame_table
+from tr2m.data.captions.files import CaptionFiles
+from tr2m.data.decoding.decode import open_hdf5, read_depth_units, read_npy, read_rgb
+from tr2m.data.readers.frame_table import read_frame_table
 from tr2m.data.splits import load_split
 from tr2m.errors import UserError
-from tr2m.load import load_model
-from tr2m.training.checkpoint import load_checkpoint, save_checkpoint
+from tr2m.experiment.load import load_model
+from tr2m.training.run.checkpoint import load_checkpoint, save_checkpoint
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 # Hypothesis draws seeds; each makes so many inputs, since drawing one is slower than reading one.

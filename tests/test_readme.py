@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from hydra_app import check_overrides
 from tiny import ROOT
+
+from tr2m.cli.hydra_app import check_overrides
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Programs with argparse; the others have configs/<program>.yaml.
@@ -41,11 +42,11 @@ def test_the_readme_has_commands_of_every_program():
 @pytest.mark.parametrize(("program", "arguments"), CASES)
 def test_options_of_the_commands_exist(program: str, arguments: list[str]):
     if program in ARGPARSE:
-        source = (ROOT / "scripts" / f"{program}.py").read_text()
+        source = (ROOT / "tr2m/cli" / f"{program}.py").read_text()
         assert all(f'"{option}"' in source for option in arguments if option.startswith("--"))
     elif program == "data":
         command, *options = arguments
-        assert importlib.import_module(f"data_{command}")
+        assert importlib.import_module(f"tr2m.cli.data_{command}")
         check_overrides(f"data_{command}", ["dataset=nyuv2" if o == "dataset=all" else o for o in options])
     else:
         # What the reader's own files would be called is no option's value.

@@ -9,18 +9,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-import composition
 import cv2
 import numpy as np
 import pytest
-import tables
 import tiny
 import torch
 from tiny import ROOT
 
+from tr2m.cli import tables
 from tr2m.errors import UserError
-from tr2m.evaluation.tables.plan import Step
-from tr2m.training.stop_signals import StopSignals
+from tr2m.experiment import compose
+from tr2m.paper.tables.plan import Step
+from tr2m.training.run.stop_signals import StopSignals
 
 QUICK = (
     "data.datasets.room.reader.count={train: 8, test: 3}",
@@ -128,12 +128,12 @@ def test_frames_are_encoded_once_and_trained_on_from_there(tmp_path: Path):
     ]
     settings = tiny.config(*options)
     with pytest.raises(UserError, match="the cache is not complete"):
-        composition.build_trainer(settings, options)
+        compose.build_trainer(settings, options)
     result = run("cache.py", *options)
     assert result.returncode == 0, result.stderr
     assert "image_tokens of synthetic_room: 0.0161 MB a frame" in result.stderr
     assert "16 frames" in result.stdout
-    trainer = composition.build_trainer(settings, options)
+    trainer = compose.build_trainer(settings, options)
     with StopSignals() as signals:
         trainer.train_epoch(signals)
     assert trainer.progress.step == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tr2m.load import load_model
+    from tr2m.experiment.load import load_model
     from tr2m.models.tr2m import TR2M
 
 __version__ = "0.1.0"
@@ -19,7 +19,7 @@ def __getattr__(name: str) -> Any:
 
         return TR2M
     if name == "load_model":
-        from tr2m.load import load_model
+        from tr2m.experiment.load import load_model
 
         return load_model
     raise AttributeError(f"module 'tr2m' has no attribute {name!r}")

@@ -17,7 +17,7 @@ from tr2m.data.transforms import evaluation_tensors
 from tr2m.errors import UserError
 from tr2m.evaluation.caption_average import average_over_captions
 from tr2m.evaluation.protocol import resize_to
-from tr2m.models.resize_rule import LowerBound
+from tr2m.models.frozen.resize_rule import LowerBound
 from tr2m.models.tr2m import TR2M
 from tr2m.types import Frame, unit_range
 

@@ -19,8 +19,8 @@ from tr2m.benchmark.real_frames import real_steps, training_sets
 from tr2m.benchmark.train import TrainBenchmark
 from tr2m.build import build
 from tr2m.errors import UserError
-from tr2m.training.caches import find_caches
-from tr2m.training.fill_cache import CacheFiller
+from tr2m.feature_cache.fill import CacheFiller
+from tr2m.feature_cache.find import find_caches
 
 CPU = torch.device("cpu")
 TOY = (

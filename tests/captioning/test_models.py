@@ -32,7 +32,7 @@ from tr2m.captioning.captioner import Captioner
 from tr2m.captioning.llava import LlavaCaptioner
 from tr2m.captioning.pack import pack_captions
 from tr2m.captioning.panoptic import ObjectCaptioner
-from tr2m.data.packed_captions import PackedCaptions
+from tr2m.data.captions.packed import PackedCaptions
 from tr2m.errors import UserError
 
 SPECIAL = ["<pad>", "<s>", "</s>", "<unk>", "<image>"]

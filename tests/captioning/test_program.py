@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import data_captions
 import pytest
 import trees
 from readers import READERS, captions
 
-from tr2m.data.packed_captions import PackedCaptions
+from tr2m.cli import data_captions
+from tr2m.data.captions.packed import PackedCaptions
 from tr2m.errors import UserError
 
 

@@ -10,7 +10,7 @@ import tiny
 
 from tr2m.captioning.panoptic import class_name
 from tr2m.captioning.sentences import counted, number_word, object_sentences, whole_sentences
-from tr2m.models.text_encoder import count_tokens
+from tr2m.models.frozen.text_encoder import count_tokens
 
 OBJECTS = tiny.config("dataset=ibims", "source=objects", name="data_captions")["source"]["captions"]
 PLURALS = OBJECTS["plurals"]

@@ -1,7 +1,7 @@
 import pytest
 from world import Flat
 
-from tr2m.data.caption_variants import AllCaptions, FixedCaption, WrongDomain, WrongScene, scene
+from tr2m.data.captions.variants import AllCaptions, FixedCaption, WrongDomain, WrongScene, scene
 from tr2m.errors import UserError
 
 

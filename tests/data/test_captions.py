@@ -1,6 +1,6 @@
 import pytest
 
-from tr2m.data.captions import CaptionFiles, ColonCaptions
+from tr2m.data.captions.files import CaptionFiles, ColonCaptions
 from tr2m.errors import UserError
 
 SAMPLE_ID = "2011_09_26/2011_09_26_drive_0001_sync/image_02/data/0000000005"

@@ -3,8 +3,9 @@
 import pytest
 import tiny
 import torch
-from composition import build_scored
 from readers import PACKED, READERS, WITHOUT_CAPTIONS, captions, packed_captions
+
+from tr2m.experiment.compose import build_scored
 
 
 @pytest.mark.parametrize("name", READERS)

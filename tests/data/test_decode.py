@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tr2m.data.decode import read_depth_png, read_image_and_depth, read_npy, read_rgb
+from tr2m.data.decoding.decode import read_depth_png, read_image_and_depth, read_npy, read_rgb
 from tr2m.errors import UserError
 
 RNG = np.random.default_rng(0)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tr2m.data.decode import read_depth_png, read_rgb
+from tr2m.data.decoding.decode import read_depth_png, read_rgb
 from tr2m.errors import UserError
 
 PICTURE = Image.fromarray(cv2.resize(np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8), (60, 40)))

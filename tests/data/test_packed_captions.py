@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import tiny
 
-from tr2m.data.captions import CaptionSource
-from tr2m.data.packed_captions import CaptionWriter, PackedCaptions
+from tr2m.data.captions.files import CaptionSource
+from tr2m.data.captions.packed import CaptionWriter, PackedCaptions
 from tr2m.errors import UserError
 
 CAPTIONS = {f"kitchen/{number:05d}": [f"A kitchen, frame {number}.", "Un café."] for number in range(9)}
@@ -57,7 +57,7 @@ def test_a_killed_process_loses_no_more_than_it_may(tmp_path: Path):
     program = f"""
 import os
 from pathlib import Path
-from tr2m.data.packed_captions import CaptionWriter
+from tr2m.data.captions.packed import CaptionWriter
 def captions():
     for number in range(5):
         yield f"kitchen/{{number:05d}}", ["A kitchen."]

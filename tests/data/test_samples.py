@@ -10,17 +10,17 @@ import cv2
 import numpy as np
 import pytest
 
-from tr2m.data import simcol, sunrgbd
-from tr2m.data.captions import CaptionFiles
-from tr2m.data.decode import read_depth_png, read_depth_units, read_rgb
-from tr2m.data.folder import Folder
-from tr2m.data.hypersim import LIST, listed_frames
-from tr2m.data.hypersim_files import planar_depth, read_dataset
-from tr2m.data.kitti import KITTI
-from tr2m.data.listing import only_file
-from tr2m.data.nyuv2 import NYUv2
+from tr2m.data.captions.files import CaptionFiles
+from tr2m.data.decoding.decode import read_depth_png, read_depth_units, read_rgb
+from tr2m.data.decoding.stored_png import with_stored_pixels
+from tr2m.data.readers import simcol, sunrgbd
+from tr2m.data.readers.folder import Folder
+from tr2m.data.readers.hypersim import LIST, listed_frames
+from tr2m.data.readers.hypersim_files import planar_depth, read_dataset
+from tr2m.data.readers.kitti import KITTI
+from tr2m.data.readers.listing import only_file
+from tr2m.data.readers.nyuv2 import NYUv2
 from tr2m.data.splits import select_split
-from tr2m.data.stored_png import with_stored_pixels
 
 pytestmark = pytest.mark.skipif("TR2M_SAMPLES" not in os.environ, reason="TR2M_SAMPLES names no folder of real frames")
 SAMPLES = Path(os.environ.get("TR2M_SAMPLES", ""))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tr2m.data.stored_png import with_stored_pixels
+from tr2m.data.decoding.stored_png import with_stored_pixels
 
 RNG = np.random.default_rng(0)
 # Rows of 200 pixels, and more bytes than one stored block holds.

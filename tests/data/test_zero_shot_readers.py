@@ -7,9 +7,9 @@ import trees
 from readers import opened
 from scipy.io import savemat
 
-from tr2m.data.c3vd import black_corners
-from tr2m.data.hypersim_files import planar_depth, read_dataset, tone_map
-from tr2m.data.sunrgbd import metres
+from tr2m.data.readers.c3vd import black_corners
+from tr2m.data.readers.hypersim_files import planar_depth, read_dataset, tone_map
+from tr2m.data.readers.sunrgbd import metres
 from tr2m.errors import UserError
 
 

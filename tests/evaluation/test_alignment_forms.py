@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tr2m.data.decode import read_depth_png
+from tr2m.data.decoding.decode import read_depth_png
 from tr2m.data.eval_regions import FullFrame
 from tr2m.evaluation.alignment import (
     DEFAULT_ALIGNMENTS,

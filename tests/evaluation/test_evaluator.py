@@ -11,7 +11,7 @@ from tr2m.evaluation.alignment import LinearFit, MedianScale, Unaligned
 from tr2m.evaluation.baselines import DepthNetwork, fit_global
 from tr2m.evaluation.evaluator import Evaluation, Scored, evaluate
 from tr2m.evaluation.protocol import Protocol
-from tr2m.models.relative_depth import StoredRelativeDepth
+from tr2m.models.frozen.relative_depth import StoredRelativeDepth
 from tr2m.types import DepthBatch, Frame
 
 PROTOCOL = Protocol("paper", "m", 1e-3, 10.0, FullFrame())

@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModelForDepthEstimation
 
 from tr2m.build import build
 from tr2m.errors import UserError
-from tr2m.models.resize_rule import FixedSize, LowerBound, SameSize
+from tr2m.models.frozen.resize_rule import FixedSize, LowerBound, SameSize
 
 
 def settings(*overrides: str) -> dict:
@@ -168,7 +168,7 @@ def test_relative_depth_has_the_size_of_the_image_whatever_the_network_wants():
     assert build(config)(image).shape == (2, 28, 70)
     # A map that is 0 everywhere would let every test of the scale pass.
     assert build(config)(image).std() > 0.1
-    lower = {"_target_": "tr2m.models.resize_rule.LowerBound", "bound": 42, "multiple_of": 14}
+    lower = {"_target_": "tr2m.models.frozen.resize_rule.LowerBound", "bound": 42, "multiple_of": 14}
     assert build({**config, "resize": lower})(torch.rand(1, 3, 30, 50)).shape == (1, 30, 50)
 
 

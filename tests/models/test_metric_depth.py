@@ -7,7 +7,7 @@ from transformers.utils import ModelOutput
 
 from tr2m.build import build
 from tr2m.losses.objective import Objective
-from tr2m.models.metric_depth import MetricDepthModel
+from tr2m.models.compared.metric_depth import MetricDepthModel
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def frozen() -> MetricDepthModel:
     """A metric model with the tiny relative one's network."""
     config = tiny.config("model=tiny")["model"]["relative_depth"]
     config["architecture"] |= {"depth_estimation_type": "metric", "max_depth": 20}
-    return build({**config, "_target_": "tr2m.models.metric_depth.MetricDepthModel"})
+    return build({**config, "_target_": "tr2m.models.compared.metric_depth.MetricDepthModel"})
 
 
 def test_metres_below_the_networks_maximum(frozen: MetricDepthModel):

@@ -6,7 +6,7 @@ import torch
 
 from tr2m.build import build
 from tr2m.errors import UserError
-from tr2m.models.rsa import RSAFactors
+from tr2m.models.compared.rsa import RSAFactors
 
 
 def rsa(*overrides: str):

@@ -4,11 +4,11 @@ import sys
 from dataclasses import replace
 
 import pytest
-import summary
 import tiny
 import torch
 import torch.nn.functional as F
 
+from tr2m.cli import summary
 from tr2m.models.heads import DPTHead, Upsample2x
 from tr2m.models.tr2m import rescale_depth
 

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
-import data_check
 import numpy as np
 import pytest
 import tiny
 import trees
 from readers import PACKED, READERS, WITHOUT_CAPTIONS, captions, packed_captions
 
+from tr2m.cli import data_check
 from tr2m.preparation.check import Findings
 from tr2m.preparation.depth_histogram import DepthHistogram
 from tr2m.preparation.sampling import choose_frames

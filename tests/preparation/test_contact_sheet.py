@@ -3,16 +3,16 @@
 from pathlib import Path
 
 import cv2
-import data_show
 import numpy as np
 import pytest
 import trees
 from world import Flat
 
+from tr2m.cli import data_show
 from tr2m.data.eval_regions import PixelBox
+from tr2m.drawing.contact_sheet import save_contact_sheet
 from tr2m.errors import UserError
 from tr2m.evaluation.protocol import Protocol
-from tr2m.preparation.contact_sheet import save_contact_sheet
 
 
 def test_rows_of_image_depth_valid_and_region(tmp_path: Path):

@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import data_prepare
 import numpy as np
 import pytest
 import tiny
@@ -13,6 +12,7 @@ import trees
 from packing import Files, make_tar, make_zip, served
 from readers import READERS, opened
 
+from tr2m.cli import data_prepare
 from tr2m.preparation.archives import Limits
 from tr2m.preparation.downloads import Download
 from tr2m.preparation.steps import Unpack, Workplace, prepare

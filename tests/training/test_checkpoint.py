@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tr2m.errors import UserError
-from tr2m.training.checkpoint import damage, load_checkpoint, save_checkpoint
+from tr2m.training.run.checkpoint import damage, load_checkpoint, save_checkpoint
 
 
 class Payload:

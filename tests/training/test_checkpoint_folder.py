@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from tr2m.training.checkpoint import load_checkpoint
-from tr2m.training.checkpoint_folder import CheckpointFolder, newest_checkpoint
+from tr2m.training.run.checkpoint import load_checkpoint
+from tr2m.training.run.checkpoint_folder import CheckpointFolder, newest_checkpoint
 
 
 def written(folder: Path, *steps: int, keep_every: int = 100) -> CheckpointFolder:

@@ -18,7 +18,7 @@ from tr2m.evaluation.evaluator import ModelMethod, Scored, evaluate
 
 pytestmark = pytest.mark.slow
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
-PATHS = os.pathsep.join(str(path) for path in (ROOT, ROOT / "tests", ROOT / "tests/training", ROOT / "scripts"))
+PATHS = os.pathsep.join(str(path) for path in (ROOT, ROOT / "tests", ROOT / "tests/training"))
 
 
 @pytest.fixture(scope="module")

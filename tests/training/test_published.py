@@ -7,8 +7,8 @@ import torch
 from small_run import make_trainer
 
 from tr2m.errors import UserError
-from tr2m.load import load_model
-from tr2m.training.published import publish
+from tr2m.experiment.load import load_model
+from tr2m.training.run.published import publish
 
 
 @pytest.fixture(scope="module")

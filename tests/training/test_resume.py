@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from tr2m.errors import UserError
-from tr2m.training.checkpoint_folder import CheckpointFolder
-from tr2m.training.resume import check_same_experiment, locate_run
+from tr2m.training.run.checkpoint_folder import CheckpointFolder
+from tr2m.training.run.resume import check_same_experiment, locate_run
 
 
 def run_with_checkpoint(outputs: Path, run_id: str, step: int, age: int) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from small_run import make_trainer
 
-from tr2m.training.stop_signals import EXIT_CODES, Stopped, StopSignals
+from tr2m.training.run.stop_signals import EXIT_CODES, Stopped, StopSignals
 from tr2m.training.trainer import Trainer
 
 

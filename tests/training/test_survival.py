@@ -20,8 +20,8 @@ from small_run import make_trainer
 from test_processes import TORCHRUN
 from tiny import ROOT
 
-from tr2m.training.checkpoint import load_checkpoint
-from tr2m.training.checkpoint_folder import CheckpointFolder, newest_checkpoint
+from tr2m.training.run.checkpoint import load_checkpoint
+from tr2m.training.run.checkpoint_folder import CheckpointFolder, newest_checkpoint
 
 pytestmark = pytest.mark.slow
 LONG = [

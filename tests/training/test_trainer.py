@@ -7,7 +7,7 @@ from small_run import differences, everything, make_trainer, record_samples
 from world import Flat
 
 from tr2m.errors import UserError
-from tr2m.training.stop_signals import StopSignals
+from tr2m.training.run.stop_signals import StopSignals
 
 
 @pytest.mark.parametrize(("split", "workers"), [(2, 0), (4, 2), (6, 0), (8, 0)])

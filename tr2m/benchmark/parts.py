@@ -11,8 +11,8 @@ import torch
 
 from tr2m.benchmark.plain import PlainLoop
 from tr2m.benchmark.random_frames import RandomFrames
-from tr2m.training.assemble import assemble_trainer
-from tr2m.training.run_log import RunLog
+from tr2m.experiment.trainer import assemble_trainer
+from tr2m.training.run.run_log import RunLog
 from tr2m.training.trainer import Trainer
 
 

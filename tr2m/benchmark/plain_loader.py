@@ -14,9 +14,9 @@ from PIL import Image
 from torch import Tensor
 
 from tr2m.data.depth_dataset import DepthDataset
-from tr2m.data.kitti import KITTI
-from tr2m.data.nyuv2 import NYUv2
-from tr2m.data.void import VOID
+from tr2m.data.readers.kitti import KITTI
+from tr2m.data.readers.nyuv2 import NYUv2
+from tr2m.data.readers.void import VOID
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)

@@ -16,7 +16,7 @@ from tr2m.benchmark.random_frames import random_batch
 from tr2m.benchmark.result import Result, sides
 from tr2m.benchmark.timing import MIB, PeakMemory, repeat, summary
 from tr2m.build import build
-from tr2m.models.precision import mixed_precision
+from tr2m.models.frozen.precision import mixed_precision
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from tr2m.data.captions import CaptionSource
+from tr2m.data.captions.files import CaptionSource
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.data.mixing import collate
 from tr2m.types import DepthBatch, Frame

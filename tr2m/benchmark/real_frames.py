@@ -10,10 +10,10 @@ import torch
 
 from tr2m.build import build
 from tr2m.data.depth_dataset import DepthDataset
-from tr2m.data.feature_cache import FeatureCache
 from tr2m.data.mixing import MixedBatchSampler
 from tr2m.distributed import process_count, process_rank
 from tr2m.errors import UserError
+from tr2m.feature_cache.store import FeatureCache
 from tr2m.training.loading import training_loader
 from tr2m.types import DepthBatch
 

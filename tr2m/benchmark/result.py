@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from tr2m.training.run_log import environment
+from tr2m.training.run.run_log import environment
 
 
 @dataclass(frozen=True)

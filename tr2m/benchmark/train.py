@@ -18,11 +18,11 @@ from tr2m.benchmark.real_frames import real_steps, training_sets
 from tr2m.benchmark.result import Result, sides
 from tr2m.benchmark.timing import MIB, PeakMemory, matrix_ceiling, repeat, summary
 from tr2m.data.depth_dataset import DepthDataset
-from tr2m.data.feature_cache import FeatureCache
 from tr2m.distributed import is_main, process_count, process_rank
 from tr2m.errors import UserError
+from tr2m.feature_cache.find import check_complete, find_caches
+from tr2m.feature_cache.store import FeatureCache
 from tr2m.models.compilation import compile_networks
-from tr2m.training.caches import check_complete, find_caches
 from tr2m.training.trainer import Trainer
 from tr2m.types import DepthBatch
 

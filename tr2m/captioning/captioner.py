@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from torch import nn
 
 from tr2m.errors import UserError
-from tr2m.models.weights import find_repository
+from tr2m.models.frozen.weights import find_repository
 
 
 class Captioner(ABC):

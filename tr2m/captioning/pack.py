@@ -9,9 +9,9 @@ from typing import Any
 from tqdm import tqdm
 
 from tr2m.captioning.captioner import Captioner
-from tr2m.data.captions import CaptionSource
+from tr2m.data.captions.files import CaptionSource
+from tr2m.data.captions.packed import CaptionWriter
 from tr2m.data.depth_dataset import DepthDataset
-from tr2m.data.packed_captions import CaptionWriter
 
 
 def pack_captions(

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tr2m.models.text_encoder import CONTEXT_LENGTH, count_tokens
+from tr2m.models.frozen.text_encoder import CONTEXT_LENGTH, count_tokens
 
 _SMALL = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _SMALL += [f"{number}teen" for number in ("thir", "four", "fif", "six", "seven", "eigh", "nine")]

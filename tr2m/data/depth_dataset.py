@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from tr2m.data.captions import CaptionSource
+from tr2m.data.captions.files import CaptionSource
 from tr2m.data.transforms import evaluation_tensors, training_tensors
 from tr2m.errors import UserError
 from tr2m.types import DepthSample, Frame

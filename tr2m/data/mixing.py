@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler, default_collate
 
 from tr2m.data.depth_dataset import DepthDataset
-from tr2m.data.feature_cache import FeatureCache, image_sha256, wanted
 from tr2m.errors import UserError
+from tr2m.feature_cache.store import FeatureCache, image_sha256, wanted
 from tr2m.types import DepthBatch, DepthSample
 
 REPLACEMENTS = 10

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tr2m.data.decode import read_depth_png
+from tr2m.data.decoding.decode import read_depth_png
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.errors import UserError
 from tr2m.evaluation.alignment import Kind

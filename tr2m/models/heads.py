@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tr2m.models.precision import full_precision
+from tr2m.models.frozen.precision import full_precision
 
 
 class Upsample2x(nn.ConvTranspose2d):

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from tr2m.models.precision import mixed_precision
+from tr2m.models.frozen.precision import mixed_precision
 from tr2m.types import ContrastFeatures
 
 

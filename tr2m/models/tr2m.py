@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from tr2m.models.precision import mixed_precision
+from tr2m.models.frozen.precision import mixed_precision
 from tr2m.models.rescale_encoder import RescaleEncoder
 from tr2m.types import FrozenFeatures, TR2MOutput
 

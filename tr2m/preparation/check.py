@@ -11,10 +11,10 @@ from jaxtyping import Float
 from tqdm import tqdm
 
 from tr2m.build import build
-from tr2m.data.captions import CaptionSource
+from tr2m.data.captions.files import CaptionSource
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.errors import UserError
-from tr2m.models.text_encoder import CONTEXT_LENGTH, count_tokens
+from tr2m.models.frozen.text_encoder import CONTEXT_LENGTH, count_tokens
 from tr2m.preparation.depth_histogram import DepthHistogram
 from tr2m.preparation.sampling import choose_frames
 from tr2m.preparation.without_captions import without_captions

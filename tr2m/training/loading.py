@@ -9,9 +9,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from tr2m.data.depth_dataset import DepthDataset
-from tr2m.data.feature_cache import FeatureCache
 from tr2m.data.mixing import MixedBatchSampler, MixedDataset, collate_step
-from tr2m.training.stop_signals import leave_stopping_to_parent
+from tr2m.feature_cache.store import FeatureCache
+from tr2m.training.run.stop_signals import leave_stopping_to_parent
 
 
 def training_loader(

@@ -15,25 +15,25 @@ from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
 from tr2m.data.depth_dataset import DepthDataset
-from tr2m.data.feature_cache import FeatureCache
 from tr2m.data.mixing import MixedBatchSampler, frame_digests
 from tr2m.distributed import is_main, on_main, process_count, process_rank
 from tr2m.errors import UserError
 from tr2m.evaluation.evaluator import Evaluation
+from tr2m.feature_cache.store import FeatureCache
 from tr2m.losses.objective import TERMS, Objective
 from tr2m.models.momentum import MomentumContrast, NoContrast
-from tr2m.training.checkpoint import check_fingerprints, check_parts, load_checkpoint, load_weights
-from tr2m.training.checkpoint_folder import CheckpointFolder
 from tr2m.training.gradients import GradientBuffer
 from tr2m.training.loading import training_loader
 from tr2m.training.progress import Progress
-from tr2m.training.resume import check_frames, check_same_experiment
-from tr2m.training.run_log import RunLog, git_commit
+from tr2m.training.run.checkpoint import check_fingerprints, check_parts, load_checkpoint, load_weights
+from tr2m.training.run.checkpoint_folder import CheckpointFolder
+from tr2m.training.run.resume import check_frames, check_same_experiment
+from tr2m.training.run.run_log import RunLog, git_commit
+from tr2m.training.run.status import RunStatus
+from tr2m.training.run.stop_signals import StopSignals
+from tr2m.training.run.unreadable import UnreadableFrames
 from tr2m.training.schedule import Schedule
 from tr2m.training.seeding import seed_step
-from tr2m.training.status import RunStatus
-from tr2m.training.stop_signals import StopSignals
-from tr2m.training.unreadable import UnreadableFrames
 from tr2m.training.validation import Validation, ValidationSet
 from tr2m.training.window import LogWindow, StepRecord, map_ranges
 from tr2m.types import DepthBatch

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from tr2m.drawing.panels import save_panel
 from tr2m.evaluation.evaluator import Evaluation, ModelMethod, Scored, evaluate
-from tr2m.training.carry_on import CarryOn
-from tr2m.training.panels import save_panel
-from tr2m.training.run_log import RunLog
+from tr2m.training.run.carry_on import CarryOn
+from tr2m.training.run.run_log import RunLog
 from tr2m.types import DepthBatch
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tr2m.distributed import process_rank
-from tr2m.training.carry_on import CarryOn
+from tr2m.training.run.carry_on import CarryOn
 from tr2m.types import DepthBatch, DepthOutput
 
 logger = logging.getLogger(__name__)

@@ -1,0 +1,78 @@
+"""Score a checkpoint or a baseline on a data set: python scripts/eval.py ckpt=<file> dataset=<name> [key=value ...]"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from tr2m.cli.hydra_app import hydra_app, plain
+
+if TYPE_CHECKING:
+    from tr2m.evaluation.evaluator import Evaluation
+
+
+@hydra_app("eval")
+def main(config: DictConfig) -> None:
+    from tr2m.distributed import gather, is_main, process_group
+    from tr2m.errors import UserError
+    from tr2m.evaluation.caption_average import CaptionAverage
+    from tr2m.evaluation.evaluator import ModelMethod, evaluate
+    from tr2m.experiment.baselines import align, build_baseline
+    from tr2m.experiment.compose import build_scored, pick_device, provenance
+    from tr2m.experiment.load import model_of, read_trained
+    from tr2m.training.run.run_log import environment
+
+    settings = plain(config)
+    baseline = settings.get("baseline")
+    if (settings["ckpt"] is None) == (baseline is None):
+        raise UserError("not given: ckpt=... or baseline=..., one of the two")
+    device = pick_device(settings["device"])
+    captions = HydraConfig.get().runtime.choices["captions"]
+    scored = build_scored(settings["dataset"], settings["protocol"], settings["captions"])
+    with process_group(device):
+        if baseline:
+            facts = {"method": baseline["name"], "checkpoint": None, "environment": environment(device)}
+            home = Path(settings["paths"]["outputs"], baseline["name"])
+            method = build_baseline(baseline, scored, device)
+        else:
+            checkpoint = Path(settings["ckpt"])
+            state = read_trained(checkpoint)
+            facts = provenance(state["config"], checkpoint, device)
+            home = checkpoint if checkpoint.is_dir() else checkpoint.absolute().parent.parent
+            model = model_of(state, str(checkpoint), device)
+            tell_other_size(scored[0].dataset.input_size, model.input_sizes)
+            method = CaptionAverage(model, scored[0].dataset) if captions == "average" else ModelMethod(model)
+        evaluations = evaluate(method, align(scored, settings, method, device), device, settings["workers"])
+        spreads = gather(getattr(method, "spreads", {}))
+        if not is_main():
+            return
+    facts["captions"] = captions
+    if captions == "average":
+        facts["caption_spread"] = {name: spread for part in spreads for name, spread in part.items()}
+    usual = (next(iter(settings["dataset"]["protocols"])), "correct", "none")
+    write(evaluations, Path(settings["out"]) if settings["out"] else home / "eval", facts, usual)
+
+
+def tell_other_size(size: tuple[int, int], trained: list[tuple[int, int]]) -> None:
+    """Say so where a data set is shown at a size that the model has not been trained at: results then differ."""
+    if size not in trained:
+        sizes = ", ".join(f"{height}x{width}" for height, width in trained)
+        logging.info("note: images are shown at %dx%d, training had %s (dataset.reader.input_size)", *size, sizes)
+
+
+def write(evaluations: list[Evaluation], folder: Path, facts: dict[str, Any], usual: tuple[str, ...]) -> None:
+    """Save and print each result. What is not usual is part of a file's name: it must not overwrite what is."""
+    from tr2m.evaluation.report import format_protocol, format_table, save_evaluation
+
+    for evaluation in evaluations:
+        dataset, protocol = evaluation.result["dataset"], evaluation.result["protocol"]
+        unusual = [p for p in (protocol["name"], facts["captions"], protocol["alignment"]) if p not in usual]
+        path = save_evaluation(evaluation, folder, "_".join([dataset, *unusual]), facts)
+        # A table for each: results of two protocols never share one.
+        print(format_table([(dataset, evaluation.result)], first="data set"))
+        print(format_protocol(evaluation.result))
+        print(f"written: {path} and {path.with_suffix('.csv').name}")

@@ -1,0 +1,68 @@
+"""Metric depth of a photo or a folder of photos: python scripts/predict.py --ckpt best.pt --image photo.jpg --text
+"..."
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tr2m.errors import UserError
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Metric depth from one picture and one sentence.")
+    parser.add_argument("--ckpt", required=True, type=Path, help="checkpoint that train.py wrote")
+    parser.add_argument("--image", required=True, type=Path, help="a JPEG or PNG file, or a folder of them")
+    parser.add_argument(
+        "--text",
+        required=True,
+        action="append",
+        help='a sentence about the picture, such as "a narrow kitchen"; given again, the predictions are averaged and '
+        "their spread is written",
+    )
+    parser.add_argument("--out", default=Path("predictions"), type=Path, help="folder to write to (%(default)s)")
+    parser.add_argument(
+        "--relative-depth", type=Path, help="a .npy file, for checkpoints trained on stored relative depth"
+    )
+    parser.add_argument("--input-size", type=int, help="shorter side the network sees (as in training)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<number> (%(default)s)")
+    arguments = parser.parse_args()
+    try:
+        run(arguments)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Predict every image and write its files. Raises UserError for what the user can fix."""
+    if not all(text.strip() for text in arguments.text):
+        raise UserError("--text is empty: TR2M needs a sentence about the picture")
+    # After the cheap checks, so that a typing mistake is answered at once.
+    from tqdm import tqdm
+
+    from tr2m import load_model
+    from tr2m.data.decoding.decode import read_rgb
+    from tr2m.experiment.compose import pick_device
+    from tr2m.inference import list_images, predict, read_relative_depth, save_prediction
+
+    paths = list_images(arguments.image)
+    device = pick_device(arguments.device)
+    model = load_model(arguments.ckpt, device)
+    stored = read_relative_depth(arguments.relative_depth) if arguments.relative_depth else None
+    problems = []
+    for path in tqdm(paths, desc="predict", disable=len(paths) == 1):
+        try:
+            image = read_rgb(path)
+        except UserError as error:
+            # One bad file must not cost the rest of a folder; it is told at the end.
+            problems.append(str(error))
+            continue
+        prediction = predict(model, image, arguments.text, arguments.input_size, stored)
+        folder = save_prediction(prediction, arguments.out / path.stem)
+        low, middle, high = prediction.quantiles()
+        tqdm.write(f"{path.name}: {low:.3g} to {high:.3g} m (5 % to 95 %), median {middle:.3g} m; written to {folder}")
+    if problems:
+        raise UserError("\n       ".join(problems))

@@ -1,0 +1,170 @@
+"""The only place that opens an image or a depth file of a data set."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tokenize import TokenError
+from typing import Any
+
+import cv2
+import h5py
+import numpy as np
+from jaxtyping import Float, UInt8, UInt16
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
+
+from tr2m.data.decoding.image_header import read_header
+from tr2m.data.decoding.stored_png import with_stored_pixels
+from tr2m.errors import UserError
+from tr2m.types import Frame
+
+# 400 MB as float32 of one channel; the largest frame of a supported data set has 3 megapixels.
+MAX_PIXELS = 100_000_000
+
+
+def read_rgb(path: Path) -> UInt8[np.ndarray, "H W 3"]:
+    """The RGB image in a JPEG or PNG file, 8 bits a channel, turned upright where its EXIF data say so.
+
+    A grey image becomes three equal channels, alpha is dropped, and 16-bit files keep the high byte.
+    Raises UserError if the file is missing, truncated or no image.
+    """
+    return _decode(path, cv2.IMREAD_COLOR_RGB)
+
+
+def read_depth_units(path: Path) -> UInt16[np.ndarray, "H W"]:
+    """Depth in the units of its file, a PNG or TIFF of one 16-bit channel.
+
+    Raises UserError if the file is missing, truncated, or of another kind.
+    """
+    raw = _decode(path, cv2.IMREAD_UNCHANGED)
+    if raw.dtype != np.uint16 or raw.ndim != 2:
+        channels = 1 if raw.ndim == 2 else raw.shape[2]
+        raise UserError(
+            f"{path}: got a file of {channels} channel(s) of {raw.dtype}, expected depth as one channel of uint16. "
+            "Check that this is the depth file as it was published, not a preview or a copy saved with 8 bits."
+        )
+    return raw
+
+
+def read_depth_png(path: Path, units_per_metre: float) -> Float[np.ndarray, "H W"]:
+    """Depth in metres, float32, 0 where the file has no measurement. Raises what `read_depth_units` raises."""
+    return read_depth_units(path).astype(np.float32) / np.float32(units_per_metre)
+
+
+def read_image_and_depth(image_path: Path, depth_path: Path, units_per_metre: float) -> Frame:
+    """A frame out of an RGB file and a 16-bit depth PNG. Raises UserError also if their sizes differ."""
+    return pair(read_rgb(image_path), read_depth_png(depth_path, units_per_metre), image_path, depth_path)
+
+
+def pair(image: np.ndarray, depth: np.ndarray, image_path: Path, depth_path: Path) -> Frame:
+    """The frame of an image and its depth in metres.
+
+    Raises UserError, naming both files, if the image is not RGB of 8 bits or their sizes differ.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise UserError(f"{image_path}: got an image of {image.shape}, {image.dtype}, expected (H, W, 3) of uint8.")
+    if image.shape[:2] != depth.shape:
+        raise UserError(
+            f"{depth_path}: got depth of {_size(depth)}, expected {_size(image[..., 0])}, the size of its image "
+            f"{image_path}. Unpack both again, from the same release."
+        )
+    return Frame(image, depth)
+
+
+def read_npy(path: Path) -> np.ndarray:
+    """The array in a .npy file. Raises UserError if it is missing, truncated, or not an array of plain numbers."""
+    try:
+        # Mapped first: a file that is shorter than its header says is refused before memory is asked for.
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"no file {path}: expected an array there. {_COMPARE}") from None
+    # EOFError: an empty file. ValueError: a truncated one, or one that would have to be unpickled. TokenError: a header
+    # that is not the Python it should be.
+    except (OSError, EOFError, ValueError, TokenError) as error:
+        raise UserError(f"{path}: expected a .npy file of numbers, got: {error}. Copy or unpack it again.") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+        raise UserError(f"{path}: expected a .npy file of real numbers, got {getattr(array, 'dtype', 'an archive')}.")
+    return np.array(array)
+
+
+@contextmanager
+def open_mat(path: Path, expected: str) -> Iterator[dict[str, Any]]:
+    """The variables of a MATLAB file up to v7.2 (later ones are HDF5: `open_hdf5`).
+
+    Raises UserError, with what was `expected`, if it is missing, damaged, or lacks a field that the block asks for.
+    """
+    try:
+        with path.open("rb") as file:
+            variables = loadmat(file)
+        yield variables
+    except FileNotFoundError:
+        raise UserError(f"no file {path}: expected {expected}. {_COMPARE}") from None
+    except (OSError, KeyError, ValueError, TypeError, NotImplementedError, MatReadError, zlib.error) as error:
+        raise UserError(f"{path}: got: {error}; expected {expected}.") from error
+
+
+@contextmanager
+def open_hdf5(path: Path, expected: str) -> Iterator[h5py.File]:
+    """An HDF5 file (MATLAB v7.3 files are such), open for reading.
+
+    Raises UserError, with what was `expected`, if it is missing, damaged, or lacks a data set that the block asks for.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except FileNotFoundError:
+        raise UserError(f"no file {path}: expected {expected}. {_COMPARE}") from None
+    # TypeError, AttributeError: there is something of that name, but no array. MemoryError: one larger than any memory.
+    except (OSError, KeyError, TypeError, AttributeError, ValueError, MemoryError) as error:
+        raise UserError(f"{path}: got: {error}; expected {expected}.") from error
+
+
+_COMPARE = "Compare the folder with docs/datasets.md."
+
+
+def _decode(path: Path, flags: int) -> np.ndarray:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"no file {path}: expected a JPEG, PNG or TIFF there. {_COMPARE}") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}), expected a JPEG, PNG or TIFF file.") from error
+    _check_header(path, data)
+    try:
+        decoded = cv2.imdecode(np.frombuffer(with_stored_pixels(data), np.uint8), flags)
+    except cv2.error:
+        decoded = None
+    if decoded is None:
+        raise UserError(
+            f"{path}: damaged: got {len(data)} bytes that OpenCV cannot decode, expected a JPEG, PNG or TIFF file. "
+            "Copy or unpack the file again."
+        )
+    return decoded
+
+
+def _check_header(path: Path, data: bytes) -> None:
+    """Raise UserError for what OpenCV would decode wrongly, in part, or into all the memory there is."""
+    header = read_header(data)
+    if header is None:
+        raise UserError(
+            f"{path}: got {len(data)} bytes that start with {data[:8]!r}, expected a JPEG, PNG or TIFF file."
+        )
+    # Some versions of OpenCV decode what there is of a truncated JPEG and fill up with grey.
+    if not header.complete:
+        raise UserError(
+            f"{path}: truncated: got {len(data)} bytes, expected an end marker. Copy or unpack the file again."
+        )
+    if header.height * header.width > MAX_PIXELS:
+        raise UserError(
+            f"{path}: got {header.height}x{header.width} (height x width), expected at most {MAX_PIXELS // 10**6} "
+            "megapixels. Make it smaller."
+        )
+    if header.several:
+        raise UserError(f"{path}: got an animation or several pages, expected one picture. Save the one you want.")
+
+
+def _size(array: np.ndarray) -> str:
+    return f"{'x'.join(map(str, array.shape))} (height x width)"

@@ -1,0 +1,55 @@
+"""Anyone's own data: a folder with a table of frames for each split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tr2m.data.captions.files import CaptionSource
+from tr2m.data.decoding.decode import pair, read_depth_units, read_npy, read_rgb
+from tr2m.data.depth_dataset import DepthDataset, require_root
+from tr2m.data.readers.frame_table import FrameRow, read_frame_table
+from tr2m.types import Frame
+
+
+class TableCaptions:
+    """The sentences of a table of frames."""
+
+    description = "the data set's own table, line 1"
+
+    def __init__(self, rows: Sequence[FrameRow]) -> None:
+        self.captions = {row.sample_id: row.captions for row in rows}
+
+    def lines(self, split: str, sample_id: str) -> list[str]:
+        return self.captions[sample_id]
+
+
+@dataclass(kw_only=True, eq=False)
+class Folder(DepthDataset):
+    """The frames of `<root>/<split>.csv` or `<root>/<split>.jsonl`; depth in 16-bit PNG or TIFF, or in .npy."""
+
+    root: str | Path
+    """The folder of the tables."""
+    captions: CaptionSource | None = None
+    """None: those of the table."""
+    invalid: Sequence[float] = (0,)
+    """Numbers in depth files that mean "not measured"; what is negative or not finite never counts."""
+
+    def index_frames(self) -> list[str]:
+        json_lines = require_root(self.root, self.name) / f"{self.split}.jsonl"
+        self.rows = read_frame_table(json_lines if json_lines.exists() else json_lines.with_suffix(".csv"))
+        self.captions = self.captions or TableCaptions(self.rows)
+        return [row.sample_id for row in self.rows]
+
+    def describe(self) -> dict[str, object]:
+        return {**super().describe(), "invalid": self.invalid}
+
+    def read_frame(self, index: int) -> Frame:
+        row = self.rows[index]
+        units = read_npy(row.depth).squeeze() if row.depth.suffix == ".npy" else read_depth_units(row.depth)
+        measured = np.isfinite(units) & (units > 0) & ~np.isin(units, self.invalid)
+        depth = np.where(measured, units, 0).astype(np.float32) * np.float32(row.metres_per_unit)
+        return pair(read_rgb(row.image), depth, row.image, row.depth)

@@ -1,0 +1,71 @@
+"""HyperSim: rendered indoor scenes; distances along the rays become depth along the optical axis here."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torchvision.transforms.v2 import functional as F
+
+from tr2m.data.decoding.decode import pair, read_rgb
+from tr2m.data.depth_dataset import ListedDataset
+from tr2m.data.readers.hypersim_files import planar_depth, read_dataset, read_tone_mapped
+from tr2m.data.readers.listing import read_lines
+from tr2m.data.splits import select_split
+from tr2m.errors import UserError
+from tr2m.types import Frame
+
+LIST = "metadata_images_split_scene_v1.csv"
+
+
+@dataclass(kw_only=True, eq=False)
+class HyperSim(ListedDataset):
+    """Frames of 768x1024 that the authors' list includes in the public release."""
+
+    image: Literal["color", "preview"] = "color"
+    """ "color" tone-maps the HDR rendering, "preview" is the authors' JPEG of the same."""
+    image_size: Sequence[int] | None = None
+    """(height, width) that the image, not the depth, is first resized to; None: as it is."""
+
+    def index_frames(self) -> list[str]:
+        frames = select_split(self.split_file, self.split, listed_frames(self.root / LIST, self.split))
+        return ["/".join(frame) for frame in frames]
+
+    def describe(self) -> dict[str, object]:
+        return {**super().describe(), "image": self.image, "image_size": self.image_size}
+
+    def read_frame(self, index: int) -> Frame:
+        scene, camera, number = self.sample_ids[index].split("/")
+        images, frame_name = self.root / scene / "images", f"frame.{number}"
+        depth_path = images / f"scene_{camera}_geometry_hdf5/{frame_name}.depth_meters.hdf5"
+        if self.image == "preview":
+            image_path = images / f"scene_{camera}_final_preview/{frame_name}.tonemap.jpg"
+            image = read_rgb(image_path)
+        else:
+            image_path = images / f"scene_{camera}_final_hdf5/{frame_name}.color.hdf5"
+            image = read_tone_mapped(image_path, depth_path.with_name(f"{frame_name}.render_entity_id.hdf5"))
+        frame = pair(image, planar_depth(read_dataset(depth_path, 2)), image_path, depth_path)
+        if self.image_size is None:
+            return frame
+        # Bilinear with antialiasing, as the code of the published rows.
+        resized = F.resize(torch.from_numpy(image).permute(2, 0, 1), self.image_size)
+        return Frame(resized.permute(1, 2, 0).numpy(), frame.depth)
+
+
+def listed_frames(path: Path, split: str) -> list[tuple[str, str]]:
+    """(scene, camera/number) of each released frame of a split. Raises UserError if the list lacks a column."""
+    rows = csv.DictReader(read_lines(path, f"{LIST} of github.com/apple/ml-hypersim"))
+    try:
+        return [
+            (row["scene_name"], f"{row['camera_name']}/{int(row['frame_id']):04d}")
+            for row in rows
+            if row["included_in_public_release"] == "True" and row["split_partition_name"] == split
+        ]
+    except (KeyError, ValueError, csv.Error) as error:
+        raise UserError(
+            f"{path}, line {rows.line_num}: expected the authors' list as published, got {error}."
+        ) from error

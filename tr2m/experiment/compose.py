@@ -1,0 +1,112 @@
+"""From a composed config to the project's objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tr2m.build import build
+from tr2m.data.captions.files import CaptionSource
+from tr2m.data.depth_dataset import DepthDataset
+from tr2m.distributed import on_main
+from tr2m.errors import UserError
+from tr2m.evaluation.evaluator import Scored
+from tr2m.experiment.trainer import assemble_trainer
+from tr2m.training.run.resume import locate_run
+from tr2m.training.run.run_log import RunLog, environment
+from tr2m.training.trainer import Trainer
+from tr2m.training.validation import ValidationSet
+
+
+def pick_device(name: str) -> torch.device:
+    """ "auto" is the first CUDA device, or the CPU. Raises UserError if the device does not exist."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UserError(f"device={name}: expected auto, cpu, cuda or cuda:<number>") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"device={name}: torch sees no CUDA device here; use device=cpu")
+    return device
+
+
+def build_scored(
+    dataset: dict[str, Any], protocol: str | None = None, captions: dict[str, Any] | None = None
+) -> list[Scored]:
+    """The evaluation split of one configs/dataset entry under one of its protocols (None: the first), or under "all".
+
+    A protocol's `reader` holds what it reads differently; protocols that read alike share one reader. `captions`, one
+    of configs/captions, replaces those of the data set.
+    """
+    protocols = dataset["protocols"]
+    names = list(protocols) if protocol == "all" else [protocol or next(iter(protocols))]
+    if unknown := [name for name in names if name not in protocols]:
+        name = dataset["reader"]["name"]
+        raise UserError(f"protocol={unknown[0]}: {name} does not know it; it has {', '.join(protocols)}, and all")
+    readers: dict[str, DepthDataset] = {}
+    scored = []
+    for name in names:
+        settings = dict(protocols[name])
+        reader = {**dataset["reader"], **settings.pop("reader", {})}
+        key = str(reader)
+        if key not in readers:
+            readers[key] = build(reader, split=dataset["eval_split"])
+            if captions:
+                readers[key].captions = build_captions(captions, readers[key])
+        scored.append(Scored(readers[key], build(settings, name=name)))
+    return scored
+
+
+def build_captions(captions: dict[str, Any], dataset: DepthDataset) -> CaptionSource:
+    """One of configs/captions for the frames of `dataset`; `other` is the data set that it takes sentences from."""
+    settings = dict(captions)
+    if "other" in settings:
+        other = settings["other"]
+        settings["other"] = build(other["reader"], split=other["eval_split"])
+    return build(settings, dataset=dataset)
+
+
+def build_datasets(datasets: dict[str, dict[str, Any]]) -> tuple[list[DepthDataset], list[Scored]]:
+    """Training and evaluation splits of all data sets. Raises one UserError that names every data set that cannot be
+    had.
+    """
+    train_sets, scored_sets, problems = [], [], []
+    for dataset in datasets.values():
+        try:
+            if dataset["train_split"] is not None:
+                train_sets.append(build(dataset["reader"], split=dataset["train_split"]))
+            scored_sets += build_scored(dataset)
+        except UserError as error:
+            problems.append(str(error))
+    if problems:
+        raise UserError("\n       ".join(problems))
+    return train_sets, scored_sets
+
+
+def build_trainer(settings: dict[str, Any], overrides: list[str]) -> Trainer:
+    """The trainer that a composed train.yaml describes, resumed if it says so."""
+    device = pick_device(settings["device"])
+    experiment = Path(settings["paths"]["outputs"], str(settings["name"]))
+    run_id = None if settings["run_id"] is None else str(settings["run_id"])
+    folder, checkpoint = on_main(lambda: locate_run(experiment, run_id, settings["resume"]))
+    train_sets, scored_sets = build_datasets(settings["data"]["datasets"])
+    trained = {dataset.name for dataset in train_sets}
+    validation_sets = [ValidationSet(s.dataset, s.protocol, s.dataset.name in trained) for s in scored_sets]
+    trainer = assemble_trainer(settings, train_sets, validation_sets, RunLog(folder, settings, overrides, device))
+    if checkpoint:
+        trainer.resume(checkpoint)
+    return trainer
+
+
+def provenance(config: dict[str, Any], checkpoint: Path, device: torch.device) -> dict[str, Any]:
+    """What the result file of a trained model says about it; `config` is the one it was trained with."""
+    return {
+        "method": config["name"],
+        "seed": config["seed"],
+        "checkpoint": str(checkpoint),
+        "captions": "correct",
+        "environment": environment(device),
+    }

@@ -1,0 +1,49 @@
+"""From a composed config and data sets to a trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tr2m.build import build
+from tr2m.data.depth_dataset import DepthDataset
+from tr2m.feature_cache.find import check_complete, find_caches
+from tr2m.models.compilation import compile_networks
+from tr2m.training.run.run_log import RunLog
+from tr2m.training.seeding import seed_everything
+from tr2m.training.trainer import Trainer
+from tr2m.training.validation import ValidationSet
+
+
+def assemble_trainer(
+    settings: dict[str, Any],
+    train_sets: Sequence[DepthDataset],
+    validation_sets: Sequence[ValidationSet],
+    log: RunLog,
+) -> Trainer:
+    """The trainer that a composed train.yaml describes, on the log's device. Its first weights depend on the seed
+    alone.
+    """
+    seed_everything(settings["seed"])
+    model = build(settings["model"]).to(log.device)
+    contrast = build(settings["contrast"], encoder=model.rescale_encoder).to(log.device)
+    caches = find_caches(settings, model, log.device)
+    check_complete(caches, train_sets)
+    if settings["compile"]:
+        compile_networks(model)
+    parameters = [p for module in (model, contrast) for p in module.parameters() if p.requires_grad]
+    return Trainer(
+        model=model,
+        contrast=contrast,
+        objective=build(settings["objective"]),
+        optimizer=build(settings["optim"]["optimizer"], params=parameters),
+        schedule=build(settings["optim"]["schedule"]),
+        train_sets=train_sets,
+        validation_sets=validation_sets,
+        log=log,
+        device=log.device,
+        config=settings,
+        seed=settings["seed"],
+        caches=caches,
+        **settings["trainer"],
+    )

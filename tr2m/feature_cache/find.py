@@ -1,0 +1,64 @@
+"""Which caches of the frozen networks' features a training uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from tr2m.data.depth_dataset import DepthDataset
+from tr2m.errors import UserError
+from tr2m.feature_cache.store import FeatureCache
+from tr2m.models.frozen.frozen_module import FrozenModule
+from tr2m.models.frozen.precision import network_precision
+
+FORMAT_VERSION = 1
+# What can be cached, and the network that says it.
+NETWORKS = {"image_tokens": "image_encoder", "relative_depth": "relative_depth"}
+
+
+def find_caches(settings: Mapping[str, Any], model: nn.Module, device: torch.device) -> list[FeatureCache]:
+    """The caches that a composed train.yaml asks for; none without `cache.folder`.
+
+    Each depends on its own network alone: ablations that change something else share it. A network that is trained, or
+    that `model` does not have, needs none.
+
+    Raises:
+        UserError: there is a folder, and nothing to keep in it.
+    """
+    chosen = settings["cache"]
+    if chosen["folder"] is None:
+        return []
+    frozen = [kind for kind, name in NETWORKS.items() if isinstance(getattr(model, name, None), FrozenModule)]
+    kinds = [kind for kind in frozen if chosen[kind]]
+    if not kinds:
+        raise UserError(
+            f"cache.folder={chosen['folder']}: nothing can be cached, since {type(model).__name__} has "
+            f"{' and '.join(frozen) or 'nothing'} from frozen networks, and switched on are "
+            f"{' and '.join(kind for kind in NETWORKS if chosen[kind]) or 'none'}; leave cache.folder out"
+        )
+    return [FeatureCache(Path(chosen["folder"]), kind, _depends_on(kind, settings, model, device)) for kind in kinds]
+
+
+def _depends_on(kind: str, settings: Mapping[str, Any], model: nn.Module, device: torch.device) -> dict[str, Any]:
+    name = NETWORKS[kind]
+    return {
+        "format": FORMAT_VERSION,
+        "kind": kind,
+        "network": settings["model"][name],
+        "weights_sha256": getattr(model, name).fingerprint(),
+        "precision": network_precision(device),
+    }
+
+
+def check_complete(caches: Sequence[FeatureCache], datasets: Sequence[DepthDataset]) -> None:
+    """Raise one UserError that names every data set whose features were never written to the end."""
+    missing = [str(cache.folder_of(d)) for cache in caches for d in datasets if not cache.is_complete(d)]
+    if missing:
+        raise UserError(
+            "the cache is not complete: run scripts/cache.py with the options of this training, on the same kind of "
+            "device. Not all frames are in\n       " + "\n       ".join(missing)
+        )

@@ -1,0 +1,120 @@
+"""RSA: one scale and one shift for the whole image, from the sentence alone (the paper's reference [72])."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from tr2m.errors import UserError
+from tr2m.models.frozen.precision import mixed_precision
+from tr2m.models.tr2m import rescale_depth
+from tr2m.types import TR2MOutput
+
+# What the public repository calls the network in its checkpoints: its training and its older evaluation program.
+CHECKPOINT_KEYS = ("model", "LanScale_model")
+
+
+@dataclass(frozen=True)
+class TextFeatures:
+    """What RSA's frozen networks say about a batch."""
+
+    text: Float[Tensor, "B D"]
+    relative_depth: Float[Tensor, "B H W"]
+
+
+def perceptron(*widths: int) -> nn.Sequential:
+    """Linear layers of these widths with leaky ReLU between them."""
+    layers = [layer for width, following in pairwise(widths) for layer in (nn.Linear(width, following), nn.LeakyReLU())]
+    return nn.Sequential(*layers[:-1])
+
+
+class RSAFactors(nn.Module):
+    """The text feature to log scale and log shift. Named as in the public repository, so that its checkpoints load.
+
+    Args:
+        text_width: 1024 with CLIP RN50, which makes 1,494,274 parameters.
+    """
+
+    def __init__(self, text_width: int) -> None:
+        super().__init__()
+        self.scene_feat_net = perceptron(text_width, 512, 512, 512, 256, 256)
+        self.shift_net = perceptron(256, 256, 128, 128, 64, 1)
+        self.scale_net = perceptron(256, 256, 128, 128, 64, 1)
+
+    def forward(self, text: Float[Tensor, "B D"]) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
+        """Scale and shift, both positive: per metre."""
+        scene = self.scene_feat_net(text)
+        return self.scale_net(scene)[:, 0].exp(), self.shift_net(scene)[:, 0].exp()
+
+
+class RSA(nn.Module):
+    """metric_depth = 1 / (scale * relative_depth + shift), both numbers from the sentence.
+
+    Args:
+        text_encoder, relative_depth: frozen.
+        text_width: width of the text encoder's pooled feature.
+        checkpoint: the public repository's file, or None to train.
+    """
+
+    def __init__(
+        self, text_encoder: nn.Module, relative_depth: nn.Module, text_width: int, checkpoint: str | None
+    ) -> None:
+        super().__init__()
+        self.text_encoder = text_encoder
+        self.relative_depth = relative_depth
+        self.rescale_encoder = RSAFactors(text_width)
+        self.input_sizes: list[tuple[int, int]] = []
+        if checkpoint is not None:
+            load_published(self.rescale_encoder, Path(checkpoint))
+
+    @torch.no_grad()
+    def encode(
+        self,
+        image: Float[Tensor, "B 3 H W"],
+        captions: Sequence[str],
+        relative_depth: Float[Tensor, "B H W"] | None = None,
+        image_tokens: Tensor | None = None,
+    ) -> TextFeatures:
+        """What the frozen networks say; a given `relative_depth` is used as it is, tokens of the image not at all."""
+        text_tokens, _ = self.text_encoder(captions)
+        if relative_depth is None:
+            # As TR2M's, so that both rescale the same map and may share a cache of it.
+            with mixed_precision(image.device):
+                relative_depth = self.relative_depth(image)
+        return TextFeatures(text_tokens.mean(dim=1), relative_depth.float())
+
+    def rescale(self, features: TextFeatures) -> TR2MOutput:
+        """The trained part; both maps are constant."""
+        scale, shift = (
+            factor[:, None, None].expand_as(features.relative_depth) for factor in self.rescale_encoder(features.text)
+        )
+        depth = rescale_depth(features.relative_depth, scale, shift)
+        return TR2MOutput(features.text[:, None], (1, 1), depth, scale, shift)
+
+    def forward(self, *inputs: Any) -> TR2MOutput:
+        """Arguments as of `encode`."""
+        return self.rescale(self.encode(*inputs))
+
+    def fingerprints(self) -> dict[str, str]:
+        """SHA-256 of each frozen part."""
+        return {name: getattr(self, name).fingerprint() for name in ("text_encoder", "relative_depth")}
+
+
+def load_published(factors: RSAFactors, path: Path) -> None:
+    """Load a checkpoint of the public RSA repository. Raises UserError if it is none, or of other widths."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        weights = next(state[key] for key in CHECKPOINT_KEYS if key in state)
+        factors.load_state_dict(weights)
+    except FileNotFoundError:
+        raise UserError(f"no file {path}: expected a checkpoint of the public RSA repository") from None
+    except (pickle.UnpicklingError, StopIteration, RuntimeError, TypeError, EOFError) as error:
+        raise UserError(f"{path} is no RSA checkpoint with {' or '.join(CHECKPOINT_KEYS)} inside ({error})") from error

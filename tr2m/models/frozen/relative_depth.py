@@ -1,0 +1,100 @@
+"""Frozen models of relative depth: inverse depth up to an unknown scale and shift, larger is nearer."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForDepthEstimation, PreTrainedConfig
+from transformers.utils import ModelOutput
+
+from tr2m.errors import UserError
+from tr2m.models.frozen.frozen_module import FrozenModule, build_with_seed
+from tr2m.models.frozen.resize_rule import ResizeRule
+from tr2m.models.frozen.weights import find_weights
+
+
+class RelativeDepthModel(FrozenModule):
+    """A depth model of transformers: Depth Anything, DPT, MiDaS.
+
+    Args:
+        repo_id: hub repository of the weights.
+        architecture: `model_type` and what differs from its defaults in transformers.
+        resize: which size the model wants its image in.
+        mean, std: per channel, of RGB in [0, 1].
+        pretrained: load the weights of `repo_id`; False gives random ones that depend on `seed` alone.
+
+    Raises:
+        UserError: the weights cannot be found or do not fit the architecture.
+    """
+
+    def __init__(
+        self,
+        repo_id: str,
+        architecture: dict,
+        resize: ResizeRule,
+        mean: list[float],
+        std: list[float],
+        pretrained: bool,
+        seed: int,
+    ) -> None:
+        config = AutoConfig.for_model(**architecture)
+        if pretrained:
+            network = load_depth_model(repo_id, config)
+        else:
+            network = build_with_seed(lambda: AutoModelForDepthEstimation.from_config(config), seed)
+        super().__init__(network)
+        self.resize = resize
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+
+    def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B H W"]:
+        """Relative depth of RGB in [0, 1], raw as the model gives it, at the size of the image."""
+        size = image.shape[-2:]
+        resized = image
+        if (wanted := self.resize(*size)) != size:
+            resized = F.interpolate(image, wanted, mode="bicubic", align_corners=False, antialias=True)
+        pixel_values = (resized.clamp(0, 1) - self.mean) / self.std
+        depth = self.read(self.network(pixel_values=pixel_values)).float()
+        return F.interpolate(depth[:, None], size, mode="bilinear", align_corners=False)[:, 0]
+
+    def read(self, output: ModelOutput) -> Float[Tensor, "B h w"]:
+        """The map in what the network says."""
+        return output.predicted_depth
+
+
+class StoredRelativeDepth(nn.Module):
+    """Stands where a model would: the data bring their own relative depth (the synthetic world, predictions on
+    disk).
+    """
+
+    num_weights = 0
+
+    def fingerprint(self) -> str:
+        return "stored"
+
+    def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B H W"]:
+        raise UserError(
+            "this model was trained on relative depth that came with its data and cannot estimate it from an image: "
+            "give it with the image (predict.py: --relative-depth file.npy)"
+        )
+
+
+def load_depth_model(repo_id: str, config: PreTrainedConfig) -> nn.Module:
+    """The model of `config` with the weights of `repo_id`. Raises UserError unless every weight was found and fits."""
+    path = find_weights(repo_id, "model.safetensors")
+    network, info = AutoModelForDepthEstimation.from_pretrained(
+        path.parent,
+        config=config,
+        local_files_only=True,
+        dtype=torch.float32,
+        # Reported, so that the error below can name them, instead of raised somewhere inside.
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+    )
+    if wrong := sorted(map(str, {*info["missing_keys"], *info["mismatched_keys"]})):
+        raise UserError(
+            f"{path} does not fit model_type {config.model_type}: missing or misshapen {', '.join(wrong[:5])}"
+        )
+    return network

@@ -1,0 +1,55 @@
+"""Weights for others: a folder with model.safetensors and config.json, which hold nothing but numbers and text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from tr2m.errors import UserError
+from tr2m.training.run.checkpoint import FORMAT_VERSION, check_parts, file_sha256, load_checkpoint
+
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+
+
+def publish(checkpoint: Path, folder: Path) -> None:
+    """Write what `load_model` needs of a checkpoint; folders of the machine that trained it stay behind.
+
+    Raises:
+        UserError: the checkpoint cannot be read, or the folder exists.
+    """
+    state = load_checkpoint(checkpoint)
+    check_parts(checkpoint, state, ("config", "model", "fingerprints"))
+    if folder.exists():
+        raise UserError(f"{folder} exists: expected the name of a new folder")
+    folder.mkdir(parents=True)
+    save_file({name: weight.contiguous() for name, weight in state["model"].items()}, folder / WEIGHTS)
+    content = {
+        "format_version": FORMAT_VERSION,
+        "config": {name: state["config"].get(name) for name in ("name", "seed", "model")},
+        "fingerprints": state["fingerprints"],
+        "input_sizes": state["input_sizes"],
+        "git_commit": state["git_commit"],
+        "weights_sha256": file_sha256(folder / WEIGHTS),
+    }
+    (folder / CONFIG).write_text(json.dumps(content, indent=2) + "\n")
+
+
+def read_published(folder: Path) -> dict[str, Any]:
+    """The parts of a checkpoint that a published folder has. Raises UserError if it is not one, or damaged."""
+    try:
+        content = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        weights = load_file(folder / WEIGHTS)
+        digest = file_sha256(folder / WEIGHTS)
+    except (OSError, ValueError, RecursionError, SafetensorError) as error:
+        raise UserError(
+            f"{folder}: expected {WEIGHTS} and {CONFIG} as scripts/export.py writes them: {error}"
+        ) from error
+    if not isinstance(content, dict) or content.get("format_version") != FORMAT_VERSION:
+        raise UserError(f"{folder / CONFIG}: expected format_version {FORMAT_VERSION}")
+    if content.get("weights_sha256") != digest:
+        raise UserError(f"{folder / WEIGHTS} is not the file that {CONFIG} describes; copy both again")
+    return {**content, "model": weights}

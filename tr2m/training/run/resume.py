@@ -1,0 +1,82 @@
+"""Which run to go on with, and whether it is the same experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tr2m.errors import UserError
+from tr2m.training.run.checkpoint_folder import newest_checkpoint
+
+# What a resumed run must have like its checkpoint. All else may change: epochs, workers, device, processes, folders.
+FIXED = ("model.", "contrast.", "objective.", "optim.", "data.", "seed", "trainer.batch_size", "trainer.clip_norm")
+FREE_DATA = ("root", "split_file")
+"""Where files are; which frames they are is compared by the frames themselves."""
+SHOWN = 8
+
+
+def locate_run(outputs: Path, run_id: str | None, resume: str | None) -> tuple[Path, Path | None]:
+    """The folder of a run, and the checkpoint it goes on from (None: it starts).
+
+    Args:
+        outputs: the experiment's folder, which holds its runs.
+        run_id: the run's folder in it; None is the present time for a new run.
+        resume: None for a new run, a checkpoint file, or "auto": the newest whole checkpoint of run `run_id`, or of
+            any run of the experiment if none is named; a new run if there is none.
+
+    Raises:
+        UserError: a new run's folder exists already, since a run never writes into another one's.
+    """
+    folder = outputs / (run_id or datetime.now().strftime("%Y%m%d-%H%M%S"))
+    if resume == "auto":
+        checkpoint = newest_of([folder] if run_id else [path for path in outputs.glob("*") if path.is_dir()])
+        return (checkpoint.parent.parent if checkpoint else folder), checkpoint
+    if resume is not None:
+        checkpoint = Path(resume).absolute()
+        return checkpoint.parent.parent, checkpoint
+    if folder.exists():
+        raise UserError(f"run folder {folder} exists: give another run_id, or run_id={run_id} resume=auto to go on")
+    return folder, None
+
+
+def newest_of(runs: list[Path]) -> Path | None:
+    """Of each run's newest whole checkpoint the one that was written last."""
+    checkpoints = [path for run in runs if (path := newest_checkpoint(run / "checkpoints"))]
+    return max(checkpoints, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def check_same_experiment(path: Path, stored: Mapping[str, Any], present: Mapping[str, Any]) -> None:
+    """Raise UserError, with the differences, if the two configs differ in what must not change."""
+    old, new = fixed_options(stored), fixed_options(present)
+    names = [name for name in sorted(old.keys() | new.keys()) if old.get(name, "-") != new.get(name, "-")]
+    if names:
+        shown = [f"{name}: {old.get(name, '-')!r} there, {new.get(name, '-')!r} here" for name in names[:SHOWN]]
+        more = [f"and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
+        raise UserError(f"{path} is of another experiment:\n       " + "\n       ".join(shown + more))
+
+
+def fixed_options(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The options that must not change, by their dotted names."""
+    options: dict[str, Any] = {}
+    for key, value in config.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            options |= fixed_options(value, f"{name}.")
+        elif name.startswith(FIXED) and not is_free(name):
+            options[name] = value
+    return options
+
+
+def is_free(name: str) -> bool:
+    """Whether a data set's option says where its files are, or how it is scored, which training does not depend on."""
+    parts = name.split(".")
+    return parts[0] == "data" and (parts[-1] in FREE_DATA or parts[3:4] == ["protocol"] or parts[3:4] == ["protocols"])
+
+
+def check_frames(path: Path, stored: Mapping[str, str], present: Mapping[str, str]) -> None:
+    """Raise UserError that names the training sets whose frames (`frame_digests`) are not the checkpoint's."""
+    changed = [name for name in sorted(stored.keys() | present.keys()) if stored.get(name) != present.get(name)]
+    if changed:
+        raise UserError(f"{path} was trained on other frames of {', '.join(changed)}; restore its split_file")

@@ -1,0 +1,91 @@
+"""A run's folder: what was asked, where it ran, and every number it logged."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch.utils.tensorboard import SummaryWriter
+
+import tr2m
+from tr2m.distributed import is_main, process_count
+from tr2m.training.run.carry_on import CarryOn
+
+PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "transformers", "numpy", "opencv-python-headless")
+
+
+class RunLog:
+    """Writes into one run folder: config.yaml, overrides.txt, env.json, metrics.jsonl and TensorBoard events.
+
+    A resumed run goes on in its folder; metrics are appended. Only the main process writes, and what cannot be written
+    does not stop the run.
+    """
+
+    def __init__(self, folder: Path, config: Mapping[str, Any], overrides: list[str], device: torch.device) -> None:
+        self.folder = folder
+        self.config = config
+        self.overrides = overrides
+        self.device = device
+        self._events: SummaryWriter | None = None
+
+    def start(self) -> None:
+        """Make the folder and say what runs where: once all is checked, so that a refused run leaves nothing."""
+        if not is_main():
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(dict(self.config), sort_keys=False))
+        (self.folder / "overrides.txt").write_text("\n".join(self.overrides) + "\n")
+        (self.folder / "env.json").write_text(json.dumps(environment(self.device), indent=2) + "\n")
+        self._events = SummaryWriter(str(self.folder / "tensorboard"))
+
+    def write(self, kind: str, step: int, values: Mapping[str, float]) -> None:
+        """Log `values` of one kind ("train/nyuv2", "validate/kitti", ...) at `step`."""
+        if self._events is None:
+            return
+        with CarryOn("metrics.jsonl"), (self.folder / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+        with CarryOn("TensorBoard"):
+            for name, value in values.items():
+                self._events.add_scalar(f"{kind}/{name}", value, step)
+
+    def close(self) -> None:
+        if self._events is not None:
+            with CarryOn("TensorBoard"):
+                self._events.close()
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """Versions, machine and git commit: what a number needs beside it."""
+    return {
+        "tr2m": tr2m.__version__,
+        "git_commit": git_commit(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"cpu ({torch.get_num_threads()} threads)",
+        "processes": process_count(),
+        "packages": {name: version(name) for name in PACKAGES},
+    }
+
+
+def git_commit() -> str:
+    """The commit of the source tree, marked "+changes" if it differs from it, or "unknown" outside a checkout."""
+    source = Path(tr2m.__file__).parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=source, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
