@@ -76,4 +76,4 @@ def test_a_failed_removal_does_not_stop_the_run(tmp_path: Path, caplog: pytest.L
     for step in (4, 5):
         checkpoints.save(step, {})
     assert newest_checkpoint(tmp_path).name == "step_00000005.pt"
-    assert "step_00000001.pt failed, training goes on" in caplog.text
+    assert "step_00000001.pt failed, training continues" in caplog.text

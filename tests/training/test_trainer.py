@@ -160,7 +160,7 @@ def test_pictures_and_the_tracker_never_stop_training(tmp_path: Path, caplog: py
     (tmp_path / "panels").write_text("a file where a folder is wanted")
     (tmp_path / "metrics.jsonl").mkdir()
     assert len(trainer.fit()) == 2
-    assert "training goes on" in caplog.text
+    assert "training continues" in caplog.text
     assert "near_0_epoch001.png" in caplog.text
     assert "metrics.jsonl failed" in caplog.text
 

@@ -44,7 +44,7 @@ def main(config: DictConfig) -> None:
             facts = provenance(state["config"], checkpoint, device)
             home = checkpoint if checkpoint.is_dir() else checkpoint.absolute().parent.parent
             model = model_of(state, str(checkpoint), device)
-            tell_other_size(scored[0].dataset.input_size, model.input_sizes)
+            note_size_mismatch(scored[0].dataset.input_size, model.input_sizes)
             method = CaptionAverage(model, scored[0].dataset) if captions == "average" else ModelMethod(model)
         evaluations = evaluate(method, align(scored, settings, method, device), device, settings["workers"])
         spreads = gather(getattr(method, "spreads", {}))
@@ -57,7 +57,7 @@ def main(config: DictConfig) -> None:
     write(evaluations, Path(settings["out"]) if settings["out"] else home / "eval", facts, usual)
 
 
-def tell_other_size(size: tuple[int, int], trained: list[tuple[int, int]]) -> None:
+def note_size_mismatch(size: tuple[int, int], trained: list[tuple[int, int]]) -> None:
     """Say so where a data set is shown at a size that the model has not been trained at: results then differ."""
     if size not in trained:
         sizes = ", ".join(f"{height}x{width}" for height, width in trained)

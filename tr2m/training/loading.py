@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.data.mixing import MixedBatchSampler, MixedDataset, collate_step
 from tr2m.feature_cache.store import FeatureCache
-from tr2m.training.run.stop_signals import leave_stopping_to_parent
+from tr2m.training.run.stop_signals import ignore_stop_signals
 
 
 def training_loader(
@@ -31,6 +31,6 @@ def training_loader(
         batch_sampler=sampler,
         collate_fn=partial(collate_step, parts=parts),
         num_workers=workers,
-        worker_init_fn=leave_stopping_to_parent,
+        worker_init_fn=ignore_stop_signals,
         pin_memory=device.type == "cuda",
     )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tr2m.drawing.panels import save_panel
 from tr2m.evaluation.evaluator import Evaluation, ModelMethod, Scored, evaluate
-from tr2m.training.run.carry_on import CarryOn
+from tr2m.training.run.log_failures import log_failures
 from tr2m.training.run.run_log import RunLog
 from tr2m.types import DepthBatch
 
@@ -46,7 +46,7 @@ class Validation:
             def draw(number: int, batch: DepthBatch, prediction: Tensor, v: ValidationSet = validation) -> None:
                 if number < self.panels:
                     path = self.log.folder / "panels" / f"{v.dataset.name}_{number}_epoch{epoch:03d}.png"
-                    with CarryOn(str(path)):
+                    with log_failures(str(path)):
                         features = model.encode(batch.image, batch.captions, batch.relative_depth)
                         save_panel(path, batch, model.rescale(features), features.relative_depth, v.protocol)
 

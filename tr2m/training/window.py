@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tr2m.distributed import process_rank
-from tr2m.training.run.carry_on import CarryOn
+from tr2m.training.run.log_failures import log_failures
 from tr2m.types import DepthBatch, DepthOutput
 
 logger = logging.getLogger(__name__)
@@ -107,15 +107,15 @@ class LogWindow:
         content = {"step": record.step, "dataset": record.dataset, "sample_ids": record.sample_ids}
         path = self.folder / "nonfinite" / f"step_{record.step:08d}_process{process_rank()}.json"
         logger.warning("step %d is not finite and was skipped, see %s", record.step, path)
-        with CarryOn(str(path)):
+        with log_failures(str(path)):
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(speakable({**content, "terms": terms, "ranges": ranges}), indent=2) + "\n")
+            path.write_text(json.dumps(json_safe({**content, "terms": terms, "ranges": ranges}), indent=2) + "\n")
 
 
-def speakable(value: Any) -> Any:
+def json_safe(value: Any) -> Any:
     """The same containers with NaN and infinity as words, which JSON has no numbers for."""
     if isinstance(value, dict):
-        return {key: speakable(item) for key, item in value.items()}
+        return {key: json_safe(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [speakable(item) for item in value]
+        return [json_safe(item) for item in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tr2m.training.run.carry_on import CarryOn
 from tr2m.training.run.checkpoint import damage, save_checkpoint
+from tr2m.training.run.log_failures import log_failures
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class CheckpointFolder:
         kept = {*files[:NEWEST_KEPT], *(link.resolve() for link in self.path.glob("*.pt") if link.is_symlink())}
         kept |= {self.source} | {file for file in files if step_of(file) % self.keep_every == 0}
         for path in [*(file for file in files if file not in kept), *self.path.glob("*.tmp-*")]:
-            with CarryOn(f"removing {path}"):
+            with log_failures(f"removing {path}"):
                 path.unlink()
 
 

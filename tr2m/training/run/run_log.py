@@ -16,7 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 import tr2m
 from tr2m.distributed import is_main, process_count
-from tr2m.training.run.carry_on import CarryOn
+from tr2m.training.run.log_failures import log_failures
 
 PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "transformers", "numpy", "opencv-python-headless")
 
@@ -49,15 +49,15 @@ class RunLog:
         """Log `values` of one kind ("train/nyuv2", "validate/kitti", ...) at `step`."""
         if self._events is None:
             return
-        with CarryOn("metrics.jsonl"), (self.folder / "metrics.jsonl").open("a") as file:
+        with log_failures("metrics.jsonl"), (self.folder / "metrics.jsonl").open("a") as file:
             file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
-        with CarryOn("TensorBoard"):
+        with log_failures("TensorBoard"):
             for name, value in values.items():
                 self._events.add_scalar(f"{kind}/{name}", value, step)
 
     def close(self) -> None:
         if self._events is not None:
-            with CarryOn("TensorBoard"):
+            with log_failures("TensorBoard"):
                 self._events.close()
 
 

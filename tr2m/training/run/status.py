@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tr2m.distributed import is_main, process_rank
-from tr2m.training.run.carry_on import CarryOn
+from tr2m.training.run.log_failures import log_failures
 from tr2m.training.run.stop_signals import Stopped
 
 
@@ -55,7 +55,7 @@ class RunStatus(AbstractContextManager):
             "time": datetime.now(UTC).isoformat(),
             "pid": os.getpid(),
         }
-        with CarryOn(name):
+        with log_failures(name):
             temporary = self.folder / f"{name}.tmp"
             temporary.write_text(json.dumps(content, indent=2) + "\n")
             temporary.replace(self.folder / name)

@@ -60,7 +60,7 @@ class StopSignals(AbstractContextManager):
         return largest_of_processes(self._received)
 
 
-def leave_stopping_to_parent(worker: int) -> None:
+def ignore_stop_signals(worker: int) -> None:
     """`worker_init_fn` of a loader: its processes get the signals of their group, too, and must outlive the step."""
     for number in EXIT_CODES:
         signal.signal(number, signal.SIG_IGN)

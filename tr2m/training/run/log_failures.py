@@ -9,11 +9,11 @@ from types import TracebackType
 logger = logging.getLogger(__name__)
 
 
-class CarryOn(AbstractContextManager):
-    """Whatever goes wrong in the block is logged as a warning, and the run goes on without it.
+class log_failures(AbstractContextManager):
+    """Any error in the block is logged as a warning, and training continues.
 
     Args:
-        what: said in the warning, such as "panel kitti_0.png".
+        what: named in the warning, such as "panel kitti_0.png".
     """
 
     def __init__(self, what: str) -> None:
@@ -24,5 +24,5 @@ class CarryOn(AbstractContextManager):
     ) -> bool:
         if not isinstance(error, Exception):
             return False
-        logger.warning("%s failed, training goes on: %s: %s", self.what, kind.__name__, error)
+        logger.warning("%s failed, training continues: %s: %s", self.what, type(error).__name__, error)
         return True
