@@ -23,6 +23,8 @@ COUNTS = {
     ("c3vd", "train"): (15, 6849),
     ("c3vd", "val"): (3, 1460),
     ("c3vd", "test"): (4, 1706),
+    ("c3vd_released", "train"): (15, 7126),
+    ("c3vd_released", "test"): (8, 2889),
     ("ibims", "test"): (11, 100),
     ("simcol", "train"): (18, 18 * 1201),
     ("simcol", "val"): (6, 6 * 1201 - 3),
@@ -61,10 +63,26 @@ def test_counts_without_names(name, split, counts):
 
 @pytest.mark.parametrize("path", sorted(LISTS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_no_group_is_in_two_splits(path):
-    if path.stem == "kitti":
-        pytest.skip("test_without_ground_truth is of the test drives: see below")
+    if path.stem in ("kitti", "c3vd_released"):
+        pytest.skip("test_without_ground_truth is of the test drives, and a video of C3VD was cut in two: see below")
     groups = [set(table.get("members", table.get("counts", {}))) for table in yaml.safe_load(path.read_text()).values()]
     assert sum(map(len, groups)) == len(set().union(*groups))
+
+
+def test_the_released_split_of_c3vd_is_that_of_the_23_sorted_folders():
+    train, test = (set(load_split(LISTS / "c3vd_released.yaml", split)) for split in ("train", "test"))
+    ours = {frame for split in ("train", "val", "test") for frame in load_split(LISTS / "c3vd.yaml", split)}
+    assert (train | test, train & test) == (ours, set())
+
+    def folders(frames: set[tuple[str, int]]) -> set[str]:
+        halves = {"desc_t4_a": lambda number: f"desc_t4_a_p{1 + number // 74}"}
+        return {halves[video](number) if video in halves else video for video, number in frames}
+
+    everything = sorted(folders(train) | folders(test))
+    assert len(everything) == 23
+    assert folders(test) == {everything[number] for number in (0, 2, 5, 9, 12, 16, 19, 21)}
+    trained = (1, 3, 4, 6, 7, 8, 10, 11, 13, 14, 15, 17, 18, 20, 22)
+    assert folders(train) == {everything[number] for number in trained}
 
 
 def test_kitti_trains_and_tests_on_different_drives():
