@@ -12,10 +12,10 @@ def main(arguments: list[str]) -> None:
 
     # After the cheap checks, so that a typing mistake is answered at once.
     from tr2m.build import build
+    from tr2m.data.sampling import choose_frames
     from tr2m.drawing.contact_sheet import save_contact_sheet
     from tr2m.errors import UserError
     from tr2m.experiment.compose import build_scored
-    from tr2m.preparation.sampling import choose_frames
     from tr2m.preparation.without_captions import without_captions
 
     config = settings["dataset"]

@@ -36,6 +36,8 @@ class DepthDataset(Dataset, ABC):
     """(height, width) that the network sees."""
     depth_range: Sequence[float]
     """Metres; ground truth outside this open interval is not used in training."""
+    plausible_median: Sequence[float] | None = None
+    """Metres: the lowest and highest median that its depth can honestly have, wide, for a wrong unit to stand out."""
     sample_ids: list[str] = field(init=False, repr=False)
     """One per frame: as a rule the image's path below its root, without extension."""
 

@@ -13,10 +13,10 @@ from tqdm import tqdm
 from tr2m.build import build
 from tr2m.data.captions.files import CaptionSource
 from tr2m.data.depth_dataset import DepthDataset
+from tr2m.data.depth_histogram import DepthHistogram
+from tr2m.data.sampling import choose_frames
 from tr2m.errors import UserError
 from tr2m.models.frozen.text_encoder import CONTEXT_LENGTH, count_tokens
-from tr2m.preparation.depth_histogram import DepthHistogram
-from tr2m.preparation.sampling import choose_frames
 from tr2m.preparation.without_captions import without_captions
 
 
@@ -52,12 +52,11 @@ class Findings:
             self.problems.append(f"... {len(fresh)} of {of} {kind} in all; see them with shown={len(fresh)}")
 
 
-def check_dataset(config: dict[str, Any], expected_median: list[float] | None, how: Thoroughness) -> Findings:
+def check_dataset(config: dict[str, Any], how: Thoroughness) -> Findings:
     """Look at the files, the depth and the captions of all splits of a data set.
 
     Args:
         config: an entry of configs/dataset, resolved.
-        expected_median: metres, lowest and highest plausible median of the depth; None if not known.
     """
     findings = Findings()
     captions = None
@@ -76,7 +75,7 @@ def check_dataset(config: dict[str, Any], expected_median: list[float] | None, h
             continue
         indices = choose_frames(dataset.sample_ids, how.frames or len(dataset), how.seed)
         findings.facts.append(f"{label}: {len(dataset):,} frames, {len(indices):,} of them decoded")
-        check_frames(label, dataset, indices, expected_median, how, findings)
+        check_frames(label, dataset, indices, how, findings)
         # The readers of the synthetic world and of a folder of one's own bring their captions along.
         source = captions if "captions" in config["reader"] else dataset.captions
         if label == split and source:
@@ -98,7 +97,6 @@ def check_frames(
     label: str,
     dataset: DepthDataset,
     indices: list[int],
-    expected_median: list[float] | None,
     how: Thoroughness,
     findings: Findings,
 ) -> None:
@@ -115,7 +113,7 @@ def check_frames(
     findings.add("frames", problems, len(indices), how.shown)
     if histogram.count:
         findings.facts.append(f"{label}: {histogram.describe()}")
-        findings.problems += [f"{label}: {p}" for p in histogram.problems(expected_median)]
+        findings.problems += [f"{label}: {p}" for p in histogram.problems(dataset.plausible_median)]
 
 
 def look_at(dataset: DepthDataset, index: int) -> Float[np.ndarray, " N"] | str:

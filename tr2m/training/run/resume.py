@@ -12,8 +12,8 @@ from tr2m.training.run.checkpoint_folder import newest_checkpoint
 
 # What a resumed run must have like its checkpoint. All else may change: epochs, workers, device, processes, folders.
 FIXED = ("model.", "contrast.", "objective.", "optim.", "data.", "seed", "trainer.batch_size", "trainer.clip_norm")
-FREE_DATA = ("root", "split_file")
-"""Where files are; which frames they are is compared by the frames themselves."""
+FREE_DATA = ("root", "split_file", "plausible_median")
+"""Where files are, for their frames are compared themselves; and what is only checked."""
 SHOWN = 8
 
 

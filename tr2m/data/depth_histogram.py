@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float
 
@@ -55,11 +57,11 @@ class DepthHistogram:
         heights = np.histogram(centres, _SHOWN_BINS, (self.low, self.high), weights=self.counts)[0]
         return "".join(_BARS[int(np.ceil(height * (len(_BARS) - 1)))] for height in heights / max(heights.max(), 1))
 
-    def problems(self, expected_median: list[float] | None) -> list[str]:
+    def problems(self, plausible_median: Sequence[float] | None) -> list[str]:
         """What is implausible about the depths.
 
         Args:
-            expected_median: metres, the lowest and highest plausible one; None if not known.
+            plausible_median: metres, the lowest and highest; None if not known.
         """
         found = []
         if (share := self.inside / self.count) < _LEAST_SHARE_INSIDE:
@@ -67,7 +69,7 @@ class DepthHistogram:
                 f"only {share:.0%} of the measured depth lies between {self.low:g} and {self.high:g} m: {_ADVICE}"
             )
         median = self.quantile(0.5)
-        if expected_median and not expected_median[0] <= median <= expected_median[1]:
-            low, high = expected_median
+        if plausible_median and not plausible_median[0] <= median <= plausible_median[1]:
+            low, high = plausible_median
             found.append(f"the median depth is {median:.3g} m, expected {low:g} to {high:g} m: {_ADVICE}")
         return found
