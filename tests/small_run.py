@@ -29,9 +29,15 @@ SHORT = (
 PROTOCOL = Protocol("paper", "m", 1e-3, 10.0, FullFrame())
 
 
-def make_trainer(folder: Path, *overrides: str, sets: list[DepthDataset] | None = None, **changes: Any) -> Trainer:
-    """Batches of two, five batches an epoch, two epochs."""
-    settings = tiny.config("model=tiny", *tiny.SMALL, *SHORT, *overrides)
+def make_trainer(
+    folder: Path,
+    *overrides: str,
+    sets: list[DepthDataset] | None = None,
+    config: dict[str, Any] | None = None,
+    **changes: Any,
+) -> Trainer:
+    """Batches of two, five batches an epoch, two epochs; or as a whole composed `config` has it."""
+    settings = config or tiny.config("model=tiny", *tiny.SMALL, *SHORT, *overrides)
     settings["trainer"] |= changes
     sets = sets or [Flat([1, 2, 3, 4, 5], [48] * 5, "near"), Flat([6, 7, 8, 9], [30] * 4, "far")]
     validation_sets = [ValidationSet(dataset, PROTOCOL, True) for dataset in sets]

@@ -17,8 +17,8 @@ from tr2m.data.transforms import evaluation_tensors
 from tr2m.errors import UserError
 from tr2m.evaluation.caption_average import average_over_captions
 from tr2m.evaluation.protocol import resize_to
+from tr2m.models.contract import RescalingModel
 from tr2m.models.frozen.resize_rule import LowerBound
-from tr2m.models.tr2m import TR2M
 from tr2m.types import Frame, unit_range
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -44,7 +44,7 @@ class Prediction:
 
 
 def predict(
-    model: TR2M,
+    model: RescalingModel,
     image: UInt8[np.ndarray, "H W 3"],
     captions: Sequence[str],
     input_size: int | None = None,
@@ -58,8 +58,9 @@ def predict(
             size. None takes that of the training size whose aspect is nearest to the image's.
         relative_depth: used instead of the model's own relative depth.
     """
+    model.require_maps("predict")
     size = (image.shape[0], image.shape[1])
-    rule = LowerBound(input_size or nearest_training_side(model, size), model.image_encoder.patch_size)
+    rule = LowerBound(input_size or nearest_training_side(model, size), model.size_multiple)
     device = next(model.parameters()).device
     pixels, _, relative = evaluation_tensors(Frame(image, np.zeros(size, np.float32), relative_depth), rule(*size))
     relative = None if relative is None else relative[None].to(device)
@@ -71,7 +72,7 @@ def predict(
     return Prediction(*map(at_photo_size, (output.metric_depth, output.scale_map, output.shift_map, spread)))
 
 
-def nearest_training_side(model: TR2M, size: tuple[int, int]) -> int:
+def nearest_training_side(model: RescalingModel, size: tuple[int, int]) -> int:
     """Shorter side of the size, among those the model was trained at, whose aspect is nearest to that of `size`."""
     aspect = size[1] / size[0]
     return min(min(model.input_sizes, key=lambda s: abs(math.log(s[1] / s[0] / aspect))))

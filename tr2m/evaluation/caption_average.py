@@ -11,19 +11,22 @@ from torch import Tensor
 
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.evaluation.alignment import Kind
-from tr2m.models.tr2m import TR2M
+from tr2m.models.contract import RescalingModel
 from tr2m.types import DepthBatch, TR2MOutput
 
 
 @dataclass
 class CaptionAverage:
-    """A TR2M model as an evaluation method that reads all captions of a frame, not just the first."""
+    """A model as an evaluation method that reads all captions of a frame, not just the first."""
 
-    model: TR2M
+    model: RescalingModel
     dataset: DepthDataset
     kind: Kind = "metric_depth"
     spreads: dict[str, float] = field(default_factory=dict)
     """For each frame the mean over its pixels of the spread of `average_over_captions`."""
+
+    def __post_init__(self) -> None:
+        self.model.require_captions("captions=average")
 
     def __call__(self, batch: DepthBatch) -> Float[Tensor, "1 H W"]:
         (sample_id,) = batch.sample_ids
@@ -35,7 +38,7 @@ class CaptionAverage:
 
 @torch.no_grad()
 def average_over_captions(
-    model: TR2M,
+    model: RescalingModel,
     image: Float[Tensor, "1 3 H W"],
     captions: Sequence[str],
     relative_depth: Float[Tensor, "1 H W"] | None = None,
@@ -45,10 +48,7 @@ def average_over_captions(
     The spread says how far the scale of each pixel hangs on the wording: 0.1 is about 10 %. The image is encoded once.
     """
     features = model.encode(image, captions[:1], relative_depth)
-    outputs = []
-    for caption in captions:
-        text_tokens, text_valid = model.text_encoder([caption])
-        outputs.append(model.rescale(replace(features, text_tokens=text_tokens, text_valid=text_valid)))
+    outputs = [model.rescale(model.with_caption(features, caption)) for caption in captions]
 
     def mean(name: str) -> Float[Tensor, "1 H W"]:
         return torch.stack([getattr(output, name) for output in outputs]).log().mean(dim=0).exp()

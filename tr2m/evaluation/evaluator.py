@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
@@ -18,6 +18,7 @@ from tr2m.distributed import gather, is_main, process_count, process_rank
 from tr2m.errors import UserError
 from tr2m.evaluation import protocol as protocols
 from tr2m.evaluation.alignment import Kind
+from tr2m.models.contract import RescalingModel
 from tr2m.ops.metrics import METRICS
 from tr2m.types import DepthBatch
 
@@ -36,7 +37,7 @@ class Method(Protocol):
 class ModelMethod:
     """A model that was trained here as an evaluation method."""
 
-    model: nn.Module
+    model: RescalingModel
     kind: Kind = "metric_depth"
 
     def __call__(self, batch: DepthBatch) -> Float[Tensor, "B H W"]:

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from tr2m.build import build
 from tr2m.errors import UserError
+from tr2m.models.contract import RescalingModel
 from tr2m.training.run.checkpoint import check_fingerprints, check_parts, load_checkpoint, load_weights
 from tr2m.training.run.published import read_published
 
 
-def load_model(checkpoint: str | Path, device: torch.device | str = "cpu") -> nn.Module:
+def load_model(checkpoint: str | Path, device: torch.device | str = "cpu") -> RescalingModel:
     """The trained model of a checkpoint, or of a folder that `scripts/export.py` made, in eval mode: TR2M, RSA or Depth
     Anything.
 
@@ -35,10 +35,10 @@ def read_trained(checkpoint: str | Path) -> dict[str, Any]:
     return state
 
 
-def model_of(state: Mapping[str, Any], name: str, device: torch.device | str) -> nn.Module:
+def model_of(state: Mapping[str, Any], name: str, device: torch.device | str) -> RescalingModel:
     """`load_model` for a checkpoint that has been read; `name` is its name in messages."""
     model = build(state["config"].get("model"))
-    if not isinstance(model, nn.Module) or not hasattr(model, "fingerprints"):
+    if not isinstance(model, RescalingModel):
         raise UserError(f"{name}: its config describes {type(model).__name__}, expected a model that is trained here")
     check_fingerprints(state["fingerprints"], model.fingerprints())
     load_weights(model, state["model"], name)

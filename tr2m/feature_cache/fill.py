@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
@@ -23,6 +23,7 @@ from tr2m.data.mixing import UnreadableFrame
 from tr2m.errors import UserError
 from tr2m.feature_cache.find import NETWORKS
 from tr2m.feature_cache.store import FeatureCache, image_sha256, wanted
+from tr2m.models.contract import RescalingModel
 from tr2m.models.frozen.precision import mixed_precision
 from tr2m.types import unit_range
 
@@ -72,7 +73,7 @@ class CacheFiller:
     """
 
     caches: Sequence[FeatureCache]
-    model: nn.Module
+    model: RescalingModel
     device: torch.device
     batch_size: int
     workers: int

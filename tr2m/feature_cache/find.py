@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.errors import UserError
 from tr2m.feature_cache.store import FeatureCache
+from tr2m.models.contract import RescalingModel
 from tr2m.models.frozen.frozen_module import FrozenModule
 from tr2m.models.frozen.precision import network_precision
 
@@ -20,7 +20,7 @@ FORMAT_VERSION = 1
 NETWORKS = {"image_tokens": "image_encoder", "relative_depth": "relative_depth"}
 
 
-def find_caches(settings: Mapping[str, Any], model: nn.Module, device: torch.device) -> list[FeatureCache]:
+def find_caches(settings: Mapping[str, Any], model: RescalingModel, device: torch.device) -> list[FeatureCache]:
     """The caches that a composed train.yaml asks for; none without `cache.folder`.
 
     Each depends on its own network alone: ablations that change something else share it. A network that is trained, or
@@ -43,7 +43,7 @@ def find_caches(settings: Mapping[str, Any], model: nn.Module, device: torch.dev
     return [FeatureCache(Path(chosen["folder"]), kind, _depends_on(kind, settings, model, device)) for kind in kinds]
 
 
-def _depends_on(kind: str, settings: Mapping[str, Any], model: nn.Module, device: torch.device) -> dict[str, Any]:
+def _depends_on(kind: str, settings: Mapping[str, Any], model: RescalingModel, device: torch.device) -> dict[str, Any]:
     name = NETWORKS[kind]
     return {
         "format": FORMAT_VERSION,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from tr2m.models.contract import RescalingModel
 from tr2m.models.frozen.precision import mixed_precision
 from tr2m.models.rescale_encoder import RescaleEncoder
 from tr2m.types import FrozenFeatures, TR2MOutput
@@ -16,7 +18,7 @@ from tr2m.types import FrozenFeatures, TR2MOutput
 MIN_INVERSE_DEPTH = 1e-5
 
 
-class TR2M(nn.Module):
+class TR2M(RescalingModel):
     """Turns the relative depth of a frozen model into metric depth, given an image and a sentence about it.
 
     Args:
@@ -45,8 +47,10 @@ class TR2M(nn.Module):
         self.rescale_encoder = RescaleEncoder(text_projection, fusion)
         self.scale_head = scale_head
         self.shift_head = shift_head
-        self.input_sizes: list[tuple[int, int]] = []
-        """(height, width) of the images it was trained on: `load_model` fills it in from the checkpoint."""
+
+    @property
+    def size_multiple(self) -> int:
+        return self.image_encoder.patch_size
 
     @torch.no_grad()
     def encode(
@@ -77,16 +81,11 @@ class TR2M(nn.Module):
         metric_depth = rescale_depth(features.relative_depth, scale_map, shift_map)
         return TR2MOutput(fused_tokens, features.grid, metric_depth, scale_map, shift_map)
 
-    def forward(
-        self,
-        image: Float[Tensor, "B 3 H W"],
-        captions: Sequence[str],
-        relative_depth: Float[Tensor, "B H W"] | None = None,
-    ) -> TR2MOutput:
-        return self.rescale(self.encode(image, captions, relative_depth))
+    def with_caption(self, features: FrozenFeatures, caption: str) -> FrozenFeatures:
+        text_tokens, text_valid = self.text_encoder([caption])
+        return replace(features, text_tokens=text_tokens, text_valid=text_valid)
 
     def fingerprints(self) -> dict[str, str]:
-        """SHA-256 of each frozen part: a checkpoint is worth nothing with other encoders than it was trained on."""
         return {name: getattr(self, name).fingerprint() for name in ("image_encoder", "text_encoder", "relative_depth")}
 
 

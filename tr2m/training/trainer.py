@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
@@ -21,6 +21,7 @@ from tr2m.errors import UserError
 from tr2m.evaluation.evaluator import Evaluation
 from tr2m.feature_cache.store import FeatureCache
 from tr2m.losses.objective import TERMS, Objective
+from tr2m.models.contract import RescalingModel
 from tr2m.models.momentum import MomentumContrast, NoContrast
 from tr2m.training.gradients import GradientBuffer
 from tr2m.training.loading import training_loader
@@ -46,7 +47,6 @@ class Trainer:
     """Trains TR2M. `fit` is the run, `train_step` the method.
 
     Args:
-        model: TR2M, or another that has its `encode`, `rescale`, `rescale_encoder` and `fingerprints`.
         epochs, batch_size, clip_norm: as in the config, docs/choices.md says where they come from.
         accumulate: parts of a batch that a process takes one after the other, where it does not fit into memory.
         schedule: learning-rate factor as a function of the step.
@@ -61,7 +61,7 @@ class Trainer:
         caches: what frozen networks said about the training frames; without them they run in every step.
     """
 
-    model: nn.Module
+    model: RescalingModel
     contrast: MomentumContrast | NoContrast
     objective: Objective
     optimizer: torch.optim.Optimizer

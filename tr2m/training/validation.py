@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tr2m.drawing.panels import save_panel
 from tr2m.evaluation.evaluator import Evaluation, ModelMethod, Scored, evaluate
+from tr2m.models.contract import RescalingModel
 from tr2m.training.run.log_failures import log_failures
 from tr2m.training.run.run_log import RunLog
 from tr2m.types import DepthBatch
@@ -36,7 +37,7 @@ class Validation:
     workers: int
     panels: int
 
-    def __call__(self, model: nn.Module, epoch: int, step: int) -> list[Evaluation]:
+    def __call__(self, model: RescalingModel, epoch: int, step: int) -> list[Evaluation]:
         """One evaluation for each set, logged at `step`; pictures are named by `epoch`."""
         model.eval()
         evaluations = []

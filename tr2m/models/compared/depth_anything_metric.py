@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForDepthEstimation
 
+from tr2m.models.contract import RescalingModel
 from tr2m.models.frozen.frozen_module import build_with_seed
 from tr2m.models.frozen.relative_depth import load_depth_model
 from tr2m.types import DepthOutput
@@ -43,7 +43,7 @@ class BackboneTokens(nn.Module):
         return self.feature_maps(features.image)[-1][:, 1:]
 
 
-class DepthAnythingMetric(nn.Module):
+class DepthAnythingMetric(RescalingModel):
     """Depth Anything whose last activation is max_depth * sigmoid, starting from the relative model's weights.
 
     Args:
@@ -52,6 +52,9 @@ class DepthAnythingMetric(nn.Module):
         mean, std: per channel, of RGB in [0, 1].
         pretrained: start from the weights of `repo_id`; False gives random ones that depend on `seed` alone.
     """
+
+    has_maps = False
+    reads_captions = False
 
     def __init__(
         self,
@@ -74,7 +77,10 @@ class DepthAnythingMetric(nn.Module):
         self.patch_size: int = config.patch_size
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
-        self.input_sizes: list[tuple[int, int]] = []
+
+    @property
+    def size_multiple(self) -> int:
+        return self.patch_size
 
     def encode(
         self,
@@ -92,10 +98,6 @@ class DepthAnythingMetric(nn.Module):
         maps = self.rescale_encoder.feature_maps(features.image)
         depth = self.head(self.neck(maps, *features.grid), *features.grid)
         return DepthOutput(maps[-1][:, 1:], features.grid, depth.clamp(min=NEAREST))
-
-    def forward(self, *inputs: Any) -> DepthOutput:
-        """Arguments as of `encode`."""
-        return self.rescale(self.encode(*inputs))
 
     def fingerprints(self) -> dict[str, str]:
         """Nothing is frozen: all weights are in the checkpoint."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from tr2m.errors import UserError
+from tr2m.models.contract import RescalingModel
 from tr2m.models.frozen.precision import mixed_precision
 from tr2m.models.tr2m import rescale_depth
 from tr2m.types import TR2MOutput
@@ -55,7 +55,7 @@ class RSAFactors(nn.Module):
         return self.scale_net(scene)[:, 0].exp(), self.shift_net(scene)[:, 0].exp()
 
 
-class RSA(nn.Module):
+class RSA(RescalingModel):
     """metric_depth = 1 / (scale * relative_depth + shift), both numbers from the sentence.
 
     Args:
@@ -71,9 +71,12 @@ class RSA(nn.Module):
         self.text_encoder = text_encoder
         self.relative_depth = relative_depth
         self.rescale_encoder = RSAFactors(text_width)
-        self.input_sizes: list[tuple[int, int]] = []
         if checkpoint is not None:
             load_published(self.rescale_encoder, Path(checkpoint))
+
+    @property
+    def size_multiple(self) -> int:
+        return self.relative_depth.size_multiple
 
     @torch.no_grad()
     def encode(
@@ -99,12 +102,10 @@ class RSA(nn.Module):
         depth = rescale_depth(features.relative_depth, scale, shift)
         return TR2MOutput(features.text[:, None], (1, 1), depth, scale, shift)
 
-    def forward(self, *inputs: Any) -> TR2MOutput:
-        """Arguments as of `encode`."""
-        return self.rescale(self.encode(*inputs))
+    def with_caption(self, features: TextFeatures, caption: str) -> TextFeatures:
+        return replace(features, text=self.text_encoder([caption])[0].mean(dim=1))
 
     def fingerprints(self) -> dict[str, str]:
-        """SHA-256 of each frozen part."""
         return {name: getattr(self, name).fingerprint() for name in ("text_encoder", "relative_depth")}
 
 

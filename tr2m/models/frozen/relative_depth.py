@@ -11,7 +11,7 @@ from transformers.utils import ModelOutput
 
 from tr2m.errors import UserError
 from tr2m.models.frozen.frozen_module import FrozenModule, build_with_seed
-from tr2m.models.frozen.resize_rule import ResizeRule
+from tr2m.models.frozen.resize_rule import ResizeRule, SameSize
 from tr2m.models.frozen.weights import find_weights
 
 
@@ -49,6 +49,11 @@ class RelativeDepthModel(FrozenModule):
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
+    @property
+    def size_multiple(self) -> int:
+        """Both sides of an image must be multiples of it."""
+        return self.resize.multiple_of if isinstance(self.resize, SameSize) else 1
+
     def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B H W"]:
         """Relative depth of RGB in [0, 1], raw as the model gives it, at the size of the image."""
         size = image.shape[-2:]
@@ -70,6 +75,7 @@ class StoredRelativeDepth(nn.Module):
     """
 
     num_weights = 0
+    size_multiple = 1
 
     def fingerprint(self) -> str:
         return "stored"

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from tr2m.data.mixing import collate
 from tr2m.evaluation.evaluator import Scored
 from tr2m.evaluation.protocol import UNITS_PER_METRE, Protocol, resize_to
+from tr2m.models.contract import RescalingModel
 from tr2m.types import DepthBatch, DepthOutput
 
 
@@ -60,10 +61,11 @@ class Frame:
 
 @torch.no_grad()
 def read_frames(
-    models: Mapping[str, nn.Module], sets: Sequence[Scored], count: int, device: torch.device
+    models: Mapping[str, RescalingModel], sets: Sequence[Scored], count: int, device: torch.device
 ) -> dict[str, list[Frame]]:
     """`count` frames of each data set, evenly spaced over its evaluation split, by the data set's name."""
     first = next(iter(models.values()))
+    first.require_maps("the first model of the figures")
     frames: dict[str, list[Frame]] = {}
     for entry in sets:
         positions = torch.linspace(0, len(entry.dataset) - 1, min(count, len(entry.dataset))).round().int().tolist()

@@ -1,0 +1,79 @@
+"""The contract of a model that can be trained, scored and loaded here."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from tr2m.errors import UserError
+from tr2m.types import DepthOutput
+
+
+class RescalingModel(nn.Module, ABC):
+    """An image and captions to metric depth, in two halves: `encode` is frozen, `rescale` is trained.
+
+    What `encode` returns is the model's own; `rescale` and `rescale_encoder` take it. It has `relative_depth` (None
+    where the model has none) and, for the contrast, `grid`.
+    """
+
+    has_maps: ClassVar[bool] = True
+    """Whether `rescale` returns a TR2MOutput, with a scale map and a shift map."""
+    reads_captions: ClassVar[bool] = True
+    """Whether the prediction depends on the caption; then there is `with_caption`."""
+
+    rescale_encoder: nn.Module
+    """The trained encoder, features -> fused tokens: what the contrast's momentum branch copies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input_sizes: list[tuple[int, int]] = []
+        """(height, width) of the images it was trained on; `load_model` fills it in."""
+
+    @property
+    @abstractmethod
+    def size_multiple(self) -> int:
+        """Both sides of an image, in pixels, must be multiples of it."""
+
+    @abstractmethod
+    def encode(
+        self,
+        image: Float[Tensor, "B 3 H W"],
+        captions: Sequence[str],
+        relative_depth: Float[Tensor, "B H W"] | None = None,
+        image_tokens: Float[Tensor, "B N D"] | None = None,
+    ) -> Any:
+        """Features of RGB in [0, 1]. `relative_depth` and `image_tokens` are used in place of the networks' own."""
+
+    @abstractmethod
+    def rescale(self, features: Any) -> DepthOutput:
+        """The trained part."""
+
+    def forward(
+        self,
+        image: Float[Tensor, "B 3 H W"],
+        captions: Sequence[str],
+        relative_depth: Float[Tensor, "B H W"] | None = None,
+    ) -> DepthOutput:
+        return self.rescale(self.encode(image, captions, relative_depth))
+
+    def with_caption(self, features: Any, caption: str) -> Any:
+        """`features` of a batch of one under another caption; the image is not encoded again."""
+        raise UserError(f"{type(self).__name__} reads no captions")
+
+    @abstractmethod
+    def fingerprints(self) -> dict[str, str]:
+        """SHA-256 of each frozen part: a checkpoint is worth nothing with other encoders than it was trained on."""
+
+    def require_maps(self, purpose: str) -> None:
+        """Raise UserError if `purpose` needs scale and shift maps and the model has none."""
+        if not self.has_maps:
+            raise UserError(f"{purpose} needs a scale map and a shift map, and {type(self).__name__} predicts neither")
+
+    def require_captions(self, purpose: str) -> None:
+        """Raise UserError if `purpose` needs a model that reads captions and this one does not."""
+        if not self.reads_captions:
+            raise UserError(f"{purpose} needs a model that reads captions, and {type(self).__name__} reads none")
