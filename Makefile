@@ -13,7 +13,7 @@ BIN := .venv/bin
 	touch $@
 
 demo: .venv/installed
-	$(BIN)/python scripts/demo.py
+	$(BIN)/tr2m demo
 
 # Two processes with a thread each; a file's tests stay together, since they share what they make.
 test: .venv/installed

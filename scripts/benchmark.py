@@ -1,6 +1,8 @@
 """`tr2m benchmark`, from a checkout."""
 
-from tr2m.cli.benchmark import main
+import sys
+
+from tr2m.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main(["benchmark", *sys.argv[1:]])

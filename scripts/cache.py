@@ -1,6 +1,8 @@
 """`tr2m cache`, from a checkout."""
 
-from tr2m.cli.cache import main
+import sys
+
+from tr2m.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main(["cache", *sys.argv[1:]])

@@ -1,6 +1,8 @@
 """`tr2m data`, from a checkout."""
 
-from tr2m.cli.data import main
+import sys
+
+from tr2m.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main(["data", *sys.argv[1:]])

@@ -1,6 +1,8 @@
 """`tr2m demo`, from a checkout."""
 
-from tr2m.cli.demo import main
+import sys
+
+from tr2m.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main(["demo", *sys.argv[1:]])

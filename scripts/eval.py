@@ -1,6 +1,8 @@
 """`tr2m eval`, from a checkout."""
 
-from tr2m.cli.eval import main
+import sys
+
+from tr2m.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main(["eval", *sys.argv[1:]])

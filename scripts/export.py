@@ -1,6 +1,8 @@
 """`tr2m export`, from a checkout."""
 
-from tr2m.cli.export import main
+import sys
+
+from tr2m.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main(["export", *sys.argv[1:]])

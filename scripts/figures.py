@@ -1,6 +1,8 @@
 """`tr2m figures`, from a checkout."""
 
-from tr2m.cli.figures import main
+import sys
+
+from tr2m.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main(["figures", *sys.argv[1:]])

@@ -1,6 +1,8 @@
 """`tr2m predict`, from a checkout."""
 
-from tr2m.cli.predict import main
+import sys
+
+from tr2m.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main(["predict", *sys.argv[1:]])

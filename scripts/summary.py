@@ -1,6 +1,8 @@
 """`tr2m summary`, from a checkout."""
 
-from tr2m.cli.summary import main
+import sys
+
+from tr2m.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main(["summary", *sys.argv[1:]])

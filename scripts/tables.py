@@ -1,6 +1,8 @@
 """`tr2m tables`, from a checkout."""
 
-from tr2m.cli.tables import main
+import sys
+
+from tr2m.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main(["tables", *sys.argv[1:]])

@@ -1,6 +1,8 @@
 """`tr2m train`, from a checkout."""
 
-from tr2m.cli.train import main
+import sys
+
+from tr2m.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main(["train", *sys.argv[1:]])

@@ -207,7 +207,7 @@ def test_predict_says_what_is_wrong(trained: Path, photo: Path, tmp_path: Path, 
         ("eval.py", ["dataset=nyuv2"], "ckpt=..."),
         ("eval.py", ["ckpt=none.pt", "dataset=nyu"], "did you mean nyuv2?"),
         ("eval.py", ["ckpt=none.pt"], "dataset"),
-        ("data.py", ["chek", "dataset=nyuv2"], "expected one of prepare, check, show, captions"),
+        ("data.py", ["chek", "dataset=nyuv2"], "expected one of prepare, check, show"),
         ("data.py", ["check", "dataset=nyu"], "did you mean nyuv2?"),
         ("eval.py", ["ckpt=none.pt", "baseline=stored", "dataset=synthetic_hall"], "one of the two"),
         ("eval.py", ["baseline=stored", "alignment=global", "dataset=synthetic_hall"], "this data set has none"),
@@ -232,14 +232,16 @@ def test_a_baseline_leaves_the_same_kind_of_result_file(trained: Path):
     assert (model["method"], model["seed"], model["protocol"]["alignment"]) == ("demo", 0, "none")
 
 
-def test_planned_commands_run_in_order_and_stop_at_a_mistake(tmp_path: Path):
+def test_planned_commands_run_in_order_and_stop_at_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tables, "PROGRAM", (sys.executable,))
+
     def step(code: str, needs: Path | None = None) -> Step:
         return Step(("-c", code), 0.1, tmp_path, needs)
 
     log = f"open({str(tmp_path / 'log')!r}, 'a').write"
     tables.run([step(f"{log}('second')", needs=tmp_path), step(f"{log}('first ')")], jobs=2)
     assert (tmp_path / "log").read_text() == "first second"
-    with pytest.raises(UserError, match=r"(?s)python -c 'raise SystemExit.*no depth today.*goes on"):
+    with pytest.raises(UserError, match=r"(?s)tr2m -c 'raise SystemExit.*no depth today.*resumes"):
         tables.run([step("raise SystemExit('no depth today')"), step(f"{log}('never')", needs=tmp_path)], jobs=1)
     assert "never" not in (tmp_path / "log").read_text()
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
 from tr2m.build import build
+from tr2m.cli.options.app import plain
 from tr2m.losses.objective import Objective
 from tr2m.models.momentum import MomentumContrast
 from tr2m.models.tr2m import TR2M
@@ -51,7 +51,7 @@ def config(*overrides: str, name: str = "train") -> dict[str, Any]:
 @cache
 def _composed(name: str, overrides: tuple[str, ...]) -> dict[str, Any]:
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return OmegaConf.to_container(compose(name, list(overrides)), resolve=True)
+        return plain(compose(name, list(overrides)))
 
 
 def parts(*overrides: str) -> tuple[TR2M, MomentumContrast, Objective]:

@@ -83,7 +83,7 @@ def test_a_row_for_each_data_set_with_the_wait_for_its_files():
 
 def test_features_of_real_frames_come_from_their_cache(tmp_path: Path):
     settings = tiny.config(*TOY, "what.features=cached", name="benchmark")
-    with pytest.raises(UserError, match=r"give cache\.folder=\.\.\., filled by scripts/cache\.py"):
+    with pytest.raises(UserError, match=r"give cache\.folder=\.\.\., filled by tr2m cache"):
         build(settings["what"]).run(settings, CPU)
     settings["cache"]["folder"] = str(tmp_path)
     with pytest.raises(UserError, match="the cache is not complete"):

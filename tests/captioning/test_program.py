@@ -1,4 +1,4 @@
-"""`data.py captions` on the model-free sources; the models run in test_models.py."""
+"""`tr2m captions` on the model-free sources; the models run in test_models.py."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 import trees
 from readers import READERS, captions
 
-from tr2m.cli import data_captions
+from tr2m.cli import captions as program
 from tr2m.data.captions.packed import PackedCaptions
 from tr2m.errors import UserError
 
@@ -14,7 +14,7 @@ from tr2m.errors import UserError
 def pack(name: str, root: Path, *arguments: str) -> Path:
     """The file that the program writes for a tree."""
     places = [f"dataset.reader.root={root}", f"dataset.reader.split_file={root}/list.yaml", f"paths.captions={root}"]
-    data_captions.main([f"dataset={name}", *places, *arguments])
+    program.main([f"dataset={name}", *places, *arguments])
     return next(root.glob("*.sqlite"))
 
 

@@ -8,13 +8,13 @@ import tiny
 import torch
 import torch.nn.functional as F
 
-from tr2m.cli import summary
+from tr2m.experiment import parameters
 from tr2m.models.heads import DPTHead, Upsample2x
 from tr2m.models.tr2m import rescale_depth
 
 
 def test_parameter_budgets_of_the_paper():
-    counts = summary.count_parameters(tiny.config(name="summary"))
+    counts = parameters.count_parameters(tiny.config(name="summary"))
     assert counts["scale_head"] == counts["shift_head"]
     assert counts["scale_head"] + counts["shift_head"] == pytest.approx(18.9e6, rel=0.005)
     assert counts["projector"] == pytest.approx(0.19e6, rel=0.05)
@@ -38,13 +38,13 @@ def test_parameter_budgets_of_the_paper():
     ],
 )
 def test_fusion_budgets(overrides: list[str], fusion: int):
-    counts = summary.count_parameters(tiny.config(*overrides, name="summary"))
+    counts = parameters.count_parameters(tiny.config(*overrides, name="summary"))
     assert counts["fusion"] == fusion
 
 
 @pytest.mark.parametrize(("model", "published"), [("dpt_hybrid", 123e6), ("midas_swin2_large", 213e6)])
 def test_relative_models_of_table_9_have_their_published_size(model: str, published: float):
-    counts = summary.count_parameters(tiny.config(f"model/relative_depth={model}", name="summary"))
+    counts = parameters.count_parameters(tiny.config(f"model/relative_depth={model}", name="summary"))
     assert counts["relative_depth"] == pytest.approx(published, rel=0.01)
 
 

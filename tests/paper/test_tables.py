@@ -199,7 +199,7 @@ def test_formats_hold_the_same_cells(tmp_path: Path):
 def test_the_plan_lists_each_run_once_before_its_evaluations(tmp_path: Path):
     steps = plan([filled(tmp_path, 4), filled(tmp_path, 5)], world("paper"), tmp_path)
     commands = [str(step) for step in steps]
-    runs = [command for command in commands if "train.py" in command]
+    runs = [command for command in commands if "tr2m train " in command]
     assert len(runs) == len(set(runs)) == 6
     assert commands[:6] == runs
     # NYUv2 is scored at the end of training; the two zero-shot sets of six models remain.
@@ -213,7 +213,7 @@ def test_the_plan_leaves_out_what_is_there_and_goes_on_with_what_was_cut_off(tmp
     (tmp_path / "factors/seed0/checkpoints").mkdir(parents=True)
     commands = [str(step) for step in plan([filled(tmp_path, 4)], world("paper"), tmp_path)]
     assert [command for command in commands if "maps/" in command] == [
-        f"python scripts/eval.py ckpt={tmp_path}/maps/seed0/checkpoints/last.pt dataset=diode protocol=paper"
+        f"tr2m eval ckpt={tmp_path}/maps/seed0/checkpoints/last.pt dataset=diode protocol=paper"
     ]
     assert any("name=factors run_id=seed0" in command and "resume=auto" in command for command in commands)
 

@@ -1,4 +1,4 @@
-"""`data.py check`: a good tree passes, and every planted fault is told, all in one run."""
+"""`tr2m data check`: a good tree passes, and every planted fault is told, all in one run."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ import tiny
 import trees
 from readers import PACKED, READERS, WITHOUT_CAPTIONS, captions, packed_captions
 
-from tr2m.cli import data_check
+from tr2m.cli import data
 from tr2m.data.depth_histogram import DepthHistogram
 from tr2m.data.sampling import choose_frames
 from tr2m.preparation.check import Findings
@@ -30,7 +30,7 @@ def check(name: str, root: Path, any_median: bool = False, **changes: object) ->
         reader["captions"]["file"] = str(root / "captions.sqlite")
     elif name not in WITHOUT_CAPTIONS:
         reader["captions"] |= {"root": f"{root}/captions", "lines_per_file": 15}
-    return data_check.check(settings)
+    return data.findings_of(settings)
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_many_problems_of_one_kind_become_a_number(nyuv2: Path):
 
 def test_all_means_every_data_set_that_can_be_prepared(tmp_path: Path, capsys):
     with pytest.raises(SystemExit) as end:
-        data_check.main(["dataset=all", f"paths.data={tmp_path}"])
+        data.main(["check", "dataset=all", f"paths.data={tmp_path}"])
     assert all(name in str(end.value.code) for name in CHECKED)
     said = capsys.readouterr().out
     assert said.count(f"no folder {tmp_path}/") == len(CHECKED)
@@ -181,7 +181,7 @@ def test_all_means_every_data_set_that_can_be_prepared(tmp_path: Path, capsys):
 
 def test_the_program_ends_with_zero_if_nothing_is_wrong(nyuv2: Path, capsys):
     places = [f"dataset.reader.root={nyuv2}", f"dataset.reader.split_file={nyuv2}/list.yaml"]
-    data_check.main(["dataset=nyuv2", *places, f"dataset.reader.captions.root={nyuv2}/captions", "full=true"])
+    data.main(["check", "dataset=nyuv2", *places, f"dataset.reader.captions.root={nyuv2}/captions", "full=true"])
     assert capsys.readouterr().out.endswith("no problems\n")
 
 

@@ -8,7 +8,7 @@ import pytest
 import trees
 from world import Flat
 
-from tr2m.cli import data_show
+from tr2m.cli import data
 from tr2m.data.eval_regions import PixelBox
 from tr2m.drawing.contact_sheet import save_contact_sheet
 from tr2m.errors import UserError
@@ -35,8 +35,8 @@ def test_rows_of_image_depth_valid_and_region(tmp_path: Path):
 def test_the_program_shows_a_prepared_data_set_before_it_has_captions(tmp_path: Path, capsys):
     trees.ibims(tmp_path)
     places = [f"dataset.reader.root={tmp_path}", f"dataset.reader.split_file={tmp_path}/list.yaml"]
-    data_show.main(["dataset=ibims", *places, f"paths.captions={tmp_path}", "n=2", f"out={tmp_path}/sheet.png"])
+    data.main(["show", "dataset=ibims", *places, f"paths.captions={tmp_path}", "n=2", f"out={tmp_path}/sheet.png"])
     assert "shown without captions: no f" in capsys.readouterr().out
     assert cv2.imread(str(tmp_path / "sheet.png")).size
     with pytest.raises(UserError, match="it has paper, clean"):
-        data_show.main(["dataset=ibims", *places, "protocol=none"])
+        data.main(["show", "dataset=ibims", *places, "protocol=none"])

@@ -12,7 +12,7 @@ import trees
 from packing import Files, make_tar, make_zip, served
 from readers import READERS, opened
 
-from tr2m.cli import data_prepare
+from tr2m.cli import data
 from tr2m.preparation.archives import Limits
 from tr2m.preparation.downloads import Download
 from tr2m.preparation.steps import Unpack, Workplace, prepare
@@ -91,10 +91,10 @@ UNREAD = ("velodyne_raw", "validity_map", "depth_bfx", "official_splits")
 
 
 def run(name: str, archives: Path, root: Path, split_file: Path) -> int:
-    """Exit code of `data.py prepare`."""
+    """Exit code of `tr2m data prepare`."""
     arguments = [f"dataset={name}", f"archives={archives}", f"dataset.reader.root={root}", "limits.ratio=1000"]
     try:
-        data_prepare.main([*arguments, f"dataset.reader.split_file={split_file}"])
+        data.main(["prepare", *arguments, f"dataset.reader.split_file={split_file}"])
     except SystemExit as end:
         return int(end.code or 0)
     return 0
@@ -116,7 +116,7 @@ def test_prepared_trees_read_like_the_original(tmp_path: Path, name: str, capsys
     said = capsys.readouterr()
     assert TOO_FEW.get(name, "") in said.err
     assert said.err.count("problem") == (name in TOO_FEW)
-    assert f"data.py check dataset={name}" in said.out
+    assert f"tr2m data check dataset={name}" in said.out
     wanted = {path: content for path, content in files(tree).items() if not any(word in path for word in UNREAD)}
     prepared = files(root)
     assert {path for path in prepared if "official_splits" not in path} == wanted.keys()

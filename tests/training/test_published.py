@@ -38,10 +38,10 @@ def test_a_published_folder_is_the_same_model_and_holds_no_paths(checkpoint: Pat
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
-        (lambda folder: (folder / "config.json").write_text("[" * 100_000), "as scripts/export.py writes them"),
+        (lambda folder: (folder / "config.json").write_text("[" * 100_000), "as tr2m export writes them"),
         (lambda folder: (folder / "config.json").write_text("{}"), "expected format_version 1"),
-        (lambda folder: (folder / "config.json").unlink(), "as scripts/export.py writes them"),
-        (lambda folder: (folder / "model.safetensors").write_bytes(b"half"), "as scripts/export.py writes them"),
+        (lambda folder: (folder / "config.json").unlink(), "as tr2m export writes them"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"half"), "as tr2m export writes them"),
     ],
 )
 def test_what_is_not_a_published_folder_is_refused(checkpoint: Path, tmp_path: Path, harm, message: str):

@@ -69,7 +69,7 @@ def loader_rates(path: Path) -> dict[str, float]:
     try:
         return {row["data set"]: row["ours (images/s/core)"] for row in json.loads(path.read_text())["rows"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: got {error!r}, expected loader.json of benchmark.py what=loader out=...") from error
+        raise UserError(f"{path}: got {error!r}, expected loader.json of tr2m benchmark what=loader out=...") from error
 
 
 def bottleneck(device_hours: float, loading_hours: float | None) -> str:

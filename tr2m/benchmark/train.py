@@ -96,7 +96,7 @@ class TrainBenchmark:
         if self.frames == "random" or self.features == "live":
             return []
         if settings["cache"]["folder"] is None:
-            raise UserError("what.features=cached what.frames=data: give cache.folder=..., filled by scripts/cache.py")
+            raise UserError("what.features=cached what.frames=data: give cache.folder=..., filled by tr2m cache")
         caches = find_caches(settings, trainer.model, trainer.device)
         check_complete(caches, datasets)
         return caches

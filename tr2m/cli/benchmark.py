@@ -1,31 +1,34 @@
-"""Measure speed: python scripts/benchmark.py what=contrast. Prints a table under the device's name.
+"""Measure speed and memory, on random weights and frames.
 
-torchrun --nproc-per-node 2 scripts/benchmark.py what=train measures several processes; what=eval can do so, too.
+usage: tr2m benchmark what=<name> [key=value ...]
+
+    tr2m benchmark what=contrast                        prints a table under the device's name
+    tr2m benchmark what=train what.batch_sizes=[4,8] out=speed
+    torchrun --nproc-per-node=2 -m tr2m benchmark what=train   also what=eval
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from omegaconf import DictConfig
-
-from tr2m.cli.hydra_app import hydra_app, plain
+from tr2m.cli.options.app import hydra_app
 
 
 @hydra_app("benchmark")
-def main(config: DictConfig) -> None:
+def main(settings: dict[str, Any]) -> None:
     import torch
 
     from tr2m.benchmark.evaluation import EvalBenchmark
     from tr2m.benchmark.growth import plot, varied
     from tr2m.benchmark.train import TrainBenchmark
     from tr2m.build import build
-    from tr2m.cli.summary import without_weights
     from tr2m.distributed import is_main, process_count, process_group
     from tr2m.errors import UserError
     from tr2m.experiment.compose import pick_device
+    from tr2m.experiment.parameters import without_weights
 
-    settings = without_weights(plain(config))
+    settings = without_weights(settings)
     if settings["threads"] is not None:
         torch.set_num_threads(settings["threads"])
     benchmark, device = build(settings["what"]), pick_device(settings["device"])

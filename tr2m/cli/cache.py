@@ -1,18 +1,22 @@
-"""Encode the training frames once: python scripts/cache.py experiment=<as for train.py> cache.folder=<folder>"""
+"""Precompute what the frozen encoders output for the training frames.
+
+usage: tr2m cache cache.folder=<folder> [key=value ..., as for tr2m train]
+
+    tr2m cache experiment=mixed4 cache.folder=features
+    tr2m train experiment=mixed4 cache.folder=features
+"""
 
 from __future__ import annotations
 
 import logging
+from typing import Any
 
-from omegaconf import DictConfig
-
-from tr2m.cli.hydra_app import hydra_app, plain
+from tr2m.cli.options.app import hydra_app
 from tr2m.errors import UserError
 
 
 @hydra_app("train")
-def main(config: DictConfig) -> None:
-    settings = plain(config)
+def main(settings: dict[str, Any]) -> None:
     if settings["cache"]["folder"] is None:
         raise UserError("not given: cache.folder=...")
 

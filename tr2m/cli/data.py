@@ -1,33 +1,112 @@
-"""Data sets, from archives to captions: python scripts/data.py <command> dataset=<name> [key=value ...]
+"""Data sets, from their owners' archives to frames that have been looked at.
 
-prepare    from the official archives to the tree that the reader takes     archives=<folder> [download=true]
-check      every problem of a data set, in words                            dataset=<name> or all [full=true]
-show       a picture of a few frames: image, depth, region, caption         [n=8] [split=train]
-captions   one file with the captions of all frames                         source=rsa|llava_vicuna|llava_mistral|...
+usage: tr2m data prepare|check|show dataset=<name> [key=value ...]
 
-docs/preparing.md explains them; the options of a command stand in configs/data_<command>.yaml.
+    tr2m data prepare dataset=void archives=downloads   from the official archives to the tree that the reader takes
+    tr2m data check dataset=void                        every problem of a data set, in words; dataset=all, full=true
+    tr2m data show dataset=nyuv2 n=8 split=train        a picture of a few frames: image, depth, region, caption
+
+`tr2m data <part> --help` lists the options of a part. docs/preparing.md explains them.
 """
 
 from __future__ import annotations
 
-import importlib
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from tr2m.cli.hydra_app import with_plain_errors
+from tr2m.cli.options.app import CONFIGS, print_help, settings_of
 from tr2m.errors import UserError
 
-COMMANDS = ("prepare", "check", "show", "captions")
+if TYPE_CHECKING:
+    from tr2m.preparation.check import Findings
+
+ALL = "dataset=all"
 
 
-def main() -> None:
-    with_plain_errors(run)
+def main(arguments: list[str]) -> None:
+    parts = {"prepare": prepare, "check": check, "show": show}
+    part, *rest = arguments or ["--help"]
+    if part in ("--help", "-h"):
+        print(__doc__.strip())
+    elif part not in parts:
+        raise UserError(f"data {part}: expected one of {', '.join(parts)} first, then key=value")
+    elif not print_help(f"data_{part}", __doc__, rest):
+        parts[part](rest)
 
 
-def run() -> None:
-    command, arguments = sys.argv[1:2], sys.argv[2:]
-    if command in ([], ["--help"], ["-h"]) or "--help" in arguments:
-        print(__doc__)
-    elif command[0] in COMMANDS:
-        importlib.import_module(f"tr2m.cli.data_{command[0]}").main(arguments)
-    else:
-        raise UserError(f"data.py {command[0]}: expected one of {', '.join(COMMANDS)} first, then key=value")
+def prepare(arguments: list[str]) -> None:
+    """From the official archives to the tree that the reader takes."""
+    settings = settings_of("data_prepare", arguments)
+
+    # After the cheap checks, so that a typing mistake is answered at once; so everywhere below.
+    from tr2m.build import build
+    from tr2m.preparation.steps import Workplace
+    from tr2m.preparation.steps import prepare as take_steps
+
+    root = Path(settings["dataset"]["reader"]["root"])
+    place = Workplace(Path(settings["archives"]), root, build(settings["limits"]), settings["download"])
+    outcome = take_steps(build(settings["prepare"]["steps"]), place)
+    for line in outcome.done:
+        print(f"done     {line}")
+    for line in outcome.problems:
+        print(f"problem  {line}", file=sys.stderr)
+    name = settings["dataset"]["reader"]["name"]
+    print(f"{name}: below {root.absolute()}. Then: tr2m data check dataset={name}")
+    if outcome.problems:
+        sys.exit(1)
+
+
+def check(arguments: list[str]) -> None:
+    """Print every problem of a data set, or of all that have a recipe."""
+    names = sorted(path.stem for path in (CONFIGS / "prepare").glob("*.yaml")) if ALL in arguments else []
+    others = [argument for argument in arguments if argument != ALL]
+    composed = [settings_of("data_check", [*chosen, *others]) for chosen in ([f"dataset={n}"] for n in names)]
+    bad = []
+    for settings in composed or [settings_of("data_check", arguments)]:
+        name, findings = settings["dataset"]["reader"]["name"], findings_of(settings)
+        print(name)
+        for fact in findings.facts:
+            print(f"    {fact}")
+        for problem in findings.problems:
+            print(f"  * {problem}")
+        if findings.problems:
+            bad.append(f"{name} {len(findings.problems)}")
+    if bad:
+        raise SystemExit(f"problems: {', '.join(bad)}")
+    print("no problems")
+
+
+def findings_of(settings: dict[str, Any]) -> Findings:
+    """What is found in the data set of a composed data_check.yaml."""
+    from tr2m.preparation.check import Thoroughness, check_dataset
+
+    frames = None if settings["full"] else settings["frames"]
+    how = Thoroughness(frames, settings["seed"], settings["shown"], settings["threads"])
+    return check_dataset(settings["dataset"], how)
+
+
+def show(arguments: list[str]) -> None:
+    """A picture of a few frames of a data set."""
+    settings = settings_of("data_show", arguments)
+
+    from tr2m.build import build
+    from tr2m.data.sampling import choose_frames
+    from tr2m.drawing.contact_sheet import save_contact_sheet
+    from tr2m.experiment.compose import build_scored
+    from tr2m.preparation.without_captions import without_captions
+
+    config = settings["dataset"]
+    split = settings["split"] or config["eval_split"]
+    frames_only = {**config, "reader": without_captions(config["reader"]), "eval_split": split}
+    scored = build_scored(frames_only, settings["protocol"])[0]
+    if "captions" in config["reader"]:
+        try:
+            scored.dataset.captions = build(config["reader"]["captions"])
+        except UserError as error:
+            print(f"shown without captions: {error}")
+    name = f"{scored.dataset.name}_{split}.png"
+    path = Path(settings["out"] or Path(settings["paths"]["outputs"], "contact_sheets", name))
+    indices = choose_frames(scored.dataset.sample_ids, settings["n"], settings["seed"])
+    save_contact_sheet(path, scored.dataset, scored.protocol, indices)
+    print(f"written: {path.absolute()}")

@@ -1,24 +1,29 @@
-"""The main job on the embedded synthetic world: python scripts/demo.py [key=value ...], overrides as for train.py."""
+"""The main job on the embedded synthetic world: train a tiny model, score it, draw it.
+
+usage: tr2m demo [key=value ..., as for tr2m train]
+
+    tr2m demo                                           about three minutes on two CPU cores
+    tr2m demo trainer.epochs=1
+"""
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import replace
 
-from tr2m.cli.hydra_app import CONFIGS, check_overrides, plain, with_plain_errors
+from tr2m.cli.options.app import print_help, settings_of
 
 
-def main() -> None:
-    with_plain_errors(run)
-
-
-def run() -> None:
-    check_overrides("train", sys.argv[1:])
+def main(arguments: list[str]) -> None:
+    if print_help("train", __doc__, arguments):
+        return
+    composed = {
+        label: settings_of("train", [f"experiment={experiment}", *arguments])
+        for label, experiment in {"single factors": "demo_factors", "TR2M": "demo"}.items()
+    }
 
     import cv2
     import numpy as np
-    from hydra import compose, initialize_config_dir
 
     from tr2m.evaluation.alignment import LinearFit, MedianScale
     from tr2m.evaluation.baselines import DepthNetwork, fit_global
@@ -28,10 +33,8 @@ def run() -> None:
 
     start = time.perf_counter()
     trainers, evaluations = {}, {}
-    for label, experiment in {"single factors": "demo_factors", "TR2M": "demo"}.items():
-        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            settings = plain(compose("train", [f"experiment={experiment}", *sys.argv[1:]]))
-        trainers[label] = build_trainer(settings, sys.argv[1:])
+    for label, settings in composed.items():
+        trainers[label] = build_trainer(settings, arguments)
         print(f"training {label} ({trainers[label].last_step} steps): {trainers[label].log.folder}")
         evaluations[label] = trainers[label].fit()
 

@@ -1,4 +1,11 @@
-"""Score a checkpoint or a baseline on a data set: python scripts/eval.py ckpt=<file> dataset=<name> [key=value ...]"""
+"""Score a checkpoint or a baseline on a data set.
+
+usage: tr2m eval ckpt=<file> dataset=<name> [key=value ...]
+
+    tr2m eval ckpt=outputs/mixed4/<run>/checkpoints/last.pt dataset=ibims
+    tr2m eval ckpt=<file> dataset=nyuv2 protocol=all captions=average
+    tr2m eval baseline=depth_anything_small alignment=median dataset=kitti
+"""
 
 from __future__ import annotations
 
@@ -6,17 +13,14 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
-
-from tr2m.cli.hydra_app import hydra_app, plain
+from tr2m.cli.options.app import chosen, hydra_app
 
 if TYPE_CHECKING:
     from tr2m.evaluation.evaluator import Evaluation
 
 
 @hydra_app("eval")
-def main(config: DictConfig) -> None:
+def main(settings: dict[str, Any]) -> None:
     from tr2m.distributed import gather, is_main, process_group
     from tr2m.errors import UserError
     from tr2m.evaluation.caption_average import CaptionAverage
@@ -26,12 +30,11 @@ def main(config: DictConfig) -> None:
     from tr2m.experiment.load import model_of, read_trained
     from tr2m.training.run.run_log import environment
 
-    settings = plain(config)
     baseline = settings.get("baseline")
     if (settings["ckpt"] is None) == (baseline is None):
         raise UserError("not given: ckpt=... or baseline=..., one of the two")
     device = pick_device(settings["device"])
-    captions = HydraConfig.get().runtime.choices["captions"]
+    captions = chosen("captions")
     scored = build_scored(settings["dataset"], settings["protocol"], settings["captions"])
     with process_group(device):
         if baseline:

@@ -1,26 +1,21 @@
-"""Publish a checkpoint's weights: python scripts/export.py --ckpt last.pt --out <new folder>"""
+"""Publish the weights of a checkpoint: model.safetensors and config.json, which hold no code."""
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from tr2m.cli.options.flags import flag_parser, given_path, parse_flags
 
-from tr2m.cli.hydra_app import with_plain_errors
-
-
-def main() -> None:
-    with_plain_errors(run)
+EXAMPLE = "tr2m export --ckpt outputs/mixed4/<run>/checkpoints/best.pt --out tr2m-mixed4"
 
 
-def run() -> None:
-    parser = argparse.ArgumentParser(description="Write model.safetensors and config.json, which hold no code.")
-    parser.add_argument("--ckpt", required=True, type=Path, help="checkpoint that train.py wrote")
+def main(arguments: list[str]) -> None:
+    parser = flag_parser("export", __doc__, [EXAMPLE])
+    parser.add_argument("--ckpt", required=True, type=given_path, help="checkpoint that tr2m train wrote")
     parser.add_argument(
-        "--out", required=True, type=Path, help="new folder; predict.py and eval.py take it as a checkpoint"
+        "--out", required=True, type=given_path, help="new folder; tr2m predict and tr2m eval take it as a checkpoint"
     )
-    arguments = parser.parse_args()
+    options = parse_flags(parser, arguments)
 
     from tr2m.training.run.published import publish
 
-    publish(arguments.ckpt, arguments.out)
-    print(f"written: {arguments.out}")
+    publish(options.ckpt, options.out)
+    print(f"written: {options.out}")

@@ -1,14 +1,20 @@
-"""The paper's figures from checkpoints: python scripts/figures.py ckpt=<file> data=<name> [figure=5] [key=value ...]"""
+"""The paper's figures 3, 4, 5, 7, and two of our own, from checkpoints.
+
+usage: tr2m figures ckpt=<file> data=<name> [key=value ...]
+
+    tr2m figures ckpt=outputs/demo/<run>/checkpoints/last.pt data=demo figure=maps
+    tr2m figures ckpt=<with contrast> 'compare={without contrast: <checkpoint>}' figure=5
+"""
 
 from __future__ import annotations
 
-from omegaconf import DictConfig
+from typing import Any
 
-from tr2m.cli.hydra_app import hydra_app, plain
+from tr2m.cli.options.app import hydra_app
 
 
 @hydra_app("figures")
-def main(config: DictConfig) -> None:
+def main(settings: dict[str, Any]) -> None:
     from pathlib import Path
 
     from tr2m import load_model
@@ -18,7 +24,6 @@ def main(config: DictConfig) -> None:
     from tr2m.paper.figures.panels import save_comparison, save_corrections, save_maps
     from tr2m.paper.figures.relations import save_embedding, save_scale_relation
 
-    settings = plain(config)
     known = ("3", "4", "5", "7", "maps", "scale")
     wanted = known if settings["figure"] == "all" else (str(settings["figure"]),)
     if unknown := set(wanted) - set(known):

@@ -1,20 +1,23 @@
-"""Metric depth of a photo or a folder of photos: python scripts/predict.py --ckpt best.pt --image photo.jpg --text
-"..."
-"""
+"""Metric depth of a photo, or of a folder of photos, and a sentence."""
 
 from __future__ import annotations
 
-import argparse
-import sys
+from argparse import Namespace
 from pathlib import Path
 
+from tr2m.cli.options.flags import flag_parser, given_path, parse_flags
 from tr2m.errors import UserError
 
+EXAMPLES = (
+    'tr2m predict --ckpt last.pt --image photo.jpg --text "a narrow kitchen"',
+    'tr2m predict --ckpt last.pt --image photos --text "a street" --text "a wide road" --out depth',
+)
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Metric depth from one picture and one sentence.")
-    parser.add_argument("--ckpt", required=True, type=Path, help="checkpoint that train.py wrote")
-    parser.add_argument("--image", required=True, type=Path, help="a JPEG or PNG file, or a folder of them")
+
+def main(arguments: list[str]) -> None:
+    parser = flag_parser("predict", __doc__, EXAMPLES)
+    parser.add_argument("--ckpt", required=True, type=given_path, help="what tr2m train or export wrote")
+    parser.add_argument("--image", required=True, type=given_path, help="a JPEG or PNG file, or a folder of them")
     parser.add_argument(
         "--text",
         required=True,
@@ -22,21 +25,16 @@ def main() -> None:
         help='a sentence about the picture, such as "a narrow kitchen"; given again, the predictions are averaged and '
         "their spread is written",
     )
-    parser.add_argument("--out", default=Path("predictions"), type=Path, help="folder to write to (%(default)s)")
+    parser.add_argument("--out", default=Path("predictions"), type=given_path, help="folder to write to (%(default)s)")
     parser.add_argument(
-        "--relative-depth", type=Path, help="a .npy file, for checkpoints trained on stored relative depth"
+        "--relative-depth", type=given_path, help="a .npy file, for checkpoints trained on stored relative depth"
     )
     parser.add_argument("--input-size", type=int, help="shorter side the network sees (as in training)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<number> (%(default)s)")
-    arguments = parser.parse_args()
-    try:
-        run(arguments)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    run(parse_flags(parser, arguments))
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: Namespace) -> None:
     """Predict every image and write its files. Raises UserError for what the user can fix."""
     if not all(text.strip() for text in arguments.text):
         raise UserError("--text is empty: TR2M needs a sentence about the picture")

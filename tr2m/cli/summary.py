@@ -1,47 +1,30 @@
-"""Parameters by component: python scripts/summary.py model=<name>. Needs no weights and no memory for them."""
+"""Parameters by component.
+
+usage: tr2m summary [key=value ...]
+
+    tr2m summary model=tr2m
+    tr2m summary model=rsa contrast=none
+
+Needs no weights and no memory for them. The last line is JSON.
+"""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from omegaconf import DictConfig
-
-from tr2m.cli.hydra_app import hydra_app, plain
+from tr2m.cli.options.app import hydra_app
 
 FROZEN = ("image_encoder", "text_encoder", "relative_depth")
 
 
 @hydra_app("summary")
-def main(config: DictConfig) -> None:
-    counts = count_parameters(plain(config))
+def main(settings: dict[str, Any]) -> None:
+    # Imported here, so that --help and a misspelt option answer without waiting for torch; so in every command.
+    from tr2m.experiment.parameters import count_parameters
+
+    counts = count_parameters(settings)
     for name, count in counts.items():
         state = "frozen" if name in FROZEN else "trained"
         print(f"{name:<16} {count:>13,}  {state}")
     print(json.dumps(counts))
-
-
-def count_parameters(settings: dict[str, Any]) -> dict[str, int]:
-    """Number of parameters of each component, built on the meta device."""
-    import torch
-
-    from tr2m.build import build
-
-    model_config = without_weights(settings["model"])
-    with torch.device("meta"):
-        model = build(model_config)
-        contrast = build(settings["contrast"], encoder=model.rescale_encoder)
-    parts = dict(model.named_children())
-    parts = dict(parts.pop("rescale_encoder").named_children()) | parts
-    if hasattr(contrast, "projector"):
-        parts["projector"] = contrast.projector
-    frozen = {name: part.num_weights for name, part in parts.items() if hasattr(part, "num_weights")}
-    trained = {n: sum(p.numel() for p in part.parameters()) for n, part in parts.items() if n not in frozen}
-    return trained | {"trainable": sum(trained.values())} | frozen
-
-
-def without_weights(node: Any) -> Any:
-    """The same config with every `pretrained` switched off."""
-    if not isinstance(node, dict):
-        return node
-    return {key: False if key == "pretrained" else without_weights(value) for key, value in node.items()}

@@ -1,4 +1,11 @@
-"""The paper's tables, its numbers beside this project's: python scripts/tables.py table=3 | plan=3 [run=true]"""
+"""The paper's tables, its numbers beside this project's.
+
+usage: tr2m tables [key=value ...]
+
+    tr2m tables table=3                                 print and write a table; table=all
+    tr2m tables plan=3                                  the commands that would fill it; run=true runs them
+    tr2m tables data.world=synthetic table=4            the same in miniature, on the synthetic world
+"""
 
 from __future__ import annotations
 
@@ -9,20 +16,23 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
-from tr2m.cli.hydra_app import CONFIGS, hydra_app
+from tr2m.cli.options.app import hydra_app
 from tr2m.errors import UserError
 from tr2m.paper.tables.layout import World, in_world, read_layout
 from tr2m.paper.tables.plan import Step, plan, plan_text
 from tr2m.paper.tables.results import fill, read_results
-from tr2m.paper.tables.text import FORMATS, markdown, table_text
+from tr2m.shipped import shipped
+
+PROGRAM = (sys.executable, "-m", "tr2m")
 
 
 @hydra_app("tables")
-def main(config: DictConfig) -> None:
-    settings = OmegaConf.to_container(config, resolve=True)
+def main(settings: dict[str, Any]) -> None:
+    # It imports torch, for which --help and a misspelt option need not wait.
+    from tr2m.paper.tables.text import FORMATS, markdown, table_text
+
     name = settings["data"]["world"]
     if name not in settings["worlds"]:
         raise UserError(f"data.world={name}: expected one of {', '.join(settings['worlds'])}")
@@ -30,7 +40,7 @@ def main(config: DictConfig) -> None:
     outputs, known = Path(facts.pop("outputs")), facts.pop("tables")
     world = World(**facts)
     wanted = settings["table"] if settings["plan"] is None else settings["plan"]
-    layouts = [read_layout(CONFIGS / "tables" / f"table{n}.yaml") for n in numbers(wanted, known, name)]
+    layouts = [read_layout(shipped("configs") / "tables" / f"table{n}.yaml") for n in numbers(wanted, known, name)]
     results = read_results(outputs)
     filled = [fill(in_world(layout, world), results, world.protocol, world.seeds) for layout in layouts]
     if settings["plan"] is not None:
@@ -60,12 +70,12 @@ def numbers(wanted: Any, known: list[int], world: str) -> list[int]:
 
 def run(steps: list[Step], jobs: int) -> None:
     """First what needs nothing, then what needs a checkpoint, `jobs` at a time. Raises UserError if a command fails."""
-    root, quiet = CONFIGS.parent, {**os.environ, "TQDM_DISABLE": "1"}
+    quiet = {**os.environ, "TQDM_DISABLE": "1"}
 
     def execute(step: Step) -> None:
-        ended = subprocess.run([sys.executable, *step.arguments], cwd=root, env=quiet, capture_output=True, text=True)
+        ended = subprocess.run([*PROGRAM, *step.arguments], env=quiet, capture_output=True, text=True)
         if ended.returncode:
-            raise UserError(f"{step}\n{ended.stderr.strip()[-2000:]}\nWhat is done is kept: the same command goes on.")
+            raise UserError(f"{step}\n{ended.stderr.strip()[-2000:]}\nWhat is done is kept: the same command resumes.")
 
     for stage in ([s for s in steps if s.needs is None], [s for s in steps if s.needs is not None]):
         with ThreadPoolExecutor(jobs) as pool:

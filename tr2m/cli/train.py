@@ -1,27 +1,32 @@
-"""Train TR2M: python scripts/train.py experiment=<name> [key=value ...]"""
+"""Train TR2M, or a model that it is compared with.
+
+usage: tr2m train experiment=<name> [key=value ...]
+
+    tr2m train experiment=mixed4                        the paper's setting: NYUv2, KITTI, VOID, C3VD
+    tr2m train experiment=mixed4 optim.optimizer.lr=3e-5 trainer.batch_size=16
+    tr2m train experiment=mixed4 resume=auto            resume the newest unfinished run
+    torchrun --nproc-per-node=4 -m tr2m train experiment=mixed4
+"""
 
 from __future__ import annotations
 
 import logging
-import sys
+from typing import Any
 
-from omegaconf import DictConfig
-
-from tr2m.cli.hydra_app import hydra_app, plain
+from tr2m.cli.options.app import hydra_app, job_overrides
 
 
 @hydra_app("train")
-def main(config: DictConfig) -> None:
+def main(settings: dict[str, Any]) -> None:
     # Imported here, so that --help and a misspelt option answer without waiting for torch.
     from tr2m.distributed import is_main, process_group
     from tr2m.evaluation.report import format_protocol, format_table, save_evaluation
     from tr2m.experiment.compose import build_trainer, pick_device, provenance
 
-    settings = plain(config)
     with process_group(pick_device(settings["device"])):
         if not is_main():
             logging.getLogger().setLevel(logging.WARNING)
-        trainer = build_trainer(settings, sys.argv[1:])
+        trainer = build_trainer(settings, job_overrides())
         logging.info("run folder: %s", trainer.log.folder)
         evaluations = trainer.fit()
         if not is_main():

@@ -16,7 +16,7 @@ from tr2m.training.run.published import read_published
 
 
 def load_model(checkpoint: str | Path, device: torch.device | str = "cpu") -> RescalingModel:
-    """The trained model of a checkpoint, or of a folder that `scripts/export.py` made, in eval mode: TR2M, RSA or Depth
+    """The trained model of a checkpoint, or of a folder that `tr2m export` made, in eval mode: TR2M, RSA or Depth
     Anything.
 
     The frozen encoders come from $TR2M_WEIGHTS, the hub cache or the hub, and are compared with those it was trained

@@ -59,6 +59,6 @@ def check_complete(caches: Sequence[FeatureCache], datasets: Sequence[DepthDatas
     missing = [str(cache.folder_of(d)) for cache in caches for d in datasets if not cache.is_complete(d)]
     if missing:
         raise UserError(
-            "the cache is not complete: run scripts/cache.py with the options of this training, on the same kind of "
+            "the cache is not complete: run tr2m cache with the options of this training, on the same kind of "
             "device. Not all frames are in\n       " + "\n       ".join(missing)
         )

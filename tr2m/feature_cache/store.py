@@ -20,7 +20,7 @@ from tr2m.data.depth_dataset import DepthDataset
 from tr2m.errors import UserError
 from tr2m.types import DepthSample
 
-MEND = "Run scripts/cache.py with the options of this training: it writes what is missing, damaged or out of date."
+MEND = "Run tr2m cache with the options of this training: it writes what is missing, damaged or out of date."
 
 
 @dataclass(frozen=True)

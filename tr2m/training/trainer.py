@@ -210,7 +210,7 @@ class Trainer:
         return evaluations
 
     def save(self) -> Path:
-        """Write a checkpoint: all that `resume` needs, and all that eval.py and predict.py need."""
+        """Write a checkpoint: all that `resume` needs, and all that `tr2m eval` and `tr2m predict` need."""
         self.write_window()
         state = {
             "config": self.config,

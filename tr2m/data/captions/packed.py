@@ -21,7 +21,7 @@ CREATE TABLE captions (split TEXT, sample_id TEXT, lines BLOB NOT NULL, PRIMARY 
 
 
 class PackedCaptions:
-    """Reads a file that `scripts/data.py captions` wrote.
+    """Reads a file that `tr2m captions` wrote.
 
     Args:
         file: the path of it.
@@ -31,7 +31,7 @@ class PackedCaptions:
         self.file = Path(file)
         if not self.file.is_file():
             raise UserError(
-                f"no file of captions {self.file.absolute()}. Make it with python scripts/data.py captions "
+                f"no file of captions {self.file.absolute()}. Make it with tr2m captions "
                 "(docs/preparing.md), or set TR2M_CAPTIONS to the folder that holds it."
             )
         about = dict(_read(self.file, "SELECT key, value FROM about"))
@@ -47,7 +47,7 @@ class PackedCaptions:
         if not found:
             raise UserError(
                 f"{self.file}: no captions of {sample_id} in the split {split!r}. Make the file again with "
-                "python scripts/data.py captions: it adds the frames that are missing."
+                "tr2m captions: it adds the frames that are missing."
             )
         return zlib.decompress(found[0][0]).decode().split("\n")
 
@@ -119,7 +119,7 @@ def _read(file: Path, query: str, parameters: tuple[str, ...] = ()) -> list[tupl
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
             return connection.execute(query, parameters).fetchall()
     except sqlite3.DatabaseError as error:
-        raise UserError(f"{file}: {error}: expected a file that scripts/data.py captions wrote.") from error
+        raise UserError(f"{file}: {error}: expected a file that tr2m captions wrote.") from error
 
 
 @contextmanager

@@ -45,7 +45,7 @@ class FrozenModule(nn.Module):
 
 
 def build_with_seed(make: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """`make()` with random weights that depend on `seed` alone: random encoders must come back the same in eval.py."""
+    """`make()` with random weights that depend on `seed` alone: random encoders must be the same in evaluation."""
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(seed)
         return make()

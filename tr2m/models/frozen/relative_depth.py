@@ -83,7 +83,7 @@ class StoredRelativeDepth(nn.Module):
     def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B H W"]:
         raise UserError(
             "this model was trained on relative depth that came with its data and cannot estimate it from an image: "
-            "give it with the image (predict.py: --relative-depth file.npy)"
+            "give it with the image (tr2m predict: --relative-depth file.npy)"
         )
 
 

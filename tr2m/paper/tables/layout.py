@@ -69,7 +69,7 @@ class World:
         seeds: which runs of an experiment count.
         train_overrides: appended to every training command, and what single experiments need besides.
         base: an experiment that every other one is composed with.
-        trained: data sets with training frames; validated: those that train.py scores at its end.
+        trained: data sets with training frames; validated: those that training scores at its end.
         columns: replaces the paper's columns; None keeps them, and the paper's numbers.
         relative_depth: the baseline that stands for every relative-depth one; None keeps the table's own.
         left_out: experiments that have no row in miniature.

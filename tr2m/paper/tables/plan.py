@@ -15,7 +15,7 @@ class Step:
     """One command.
 
     Args:
-        arguments: what follows "python".
+        arguments: what follows "tr2m".
         hours: expected on the world's device.
         makes: a file that is there afterwards.
         needs: the checkpoint that it starts from, or a string: predictions that somebody else has to make.
@@ -31,7 +31,7 @@ class Step:
         return not isinstance(self.needs, str)
 
     def __str__(self) -> str:
-        return " ".join(["python", *(f"'{a}'" if set(a) & set("[]{}~ ") else a for a in self.arguments)])
+        return " ".join(["tr2m", *(f"'{a}'" if set(a) & set("[]{}~ ") else a for a in self.arguments)])
 
 
 def plan(tables: Sequence[Filled], world: World, outputs: Path) -> list[Step]:
@@ -71,14 +71,14 @@ def cell_steps(row: Row, dataset: str, source: Source, seed: int, world: World, 
     result = result_path(run, dataset, source)
     if steps and dataset in world.validated and result.stem == dataset:
         return steps
-    arguments = ["scripts/eval.py", f"ckpt={checkpoint}", f"dataset={dataset}", f"protocol={world.protocol}"]
+    arguments = ["eval", f"ckpt={checkpoint}", f"dataset={dataset}", f"protocol={world.protocol}"]
     if source.captions != "correct":
         arguments.append(f"captions={source.captions}")
     return [*steps, Step(tuple(arguments), world.hours["eval"], result, checkpoint)]
 
 
 def result_path(run: Path, dataset: str, source: Source) -> Path:
-    """Where eval.py writes: what is not usual is in the name."""
+    """Where `tr2m eval` writes: what is not usual is in the name."""
     unusual = [part for part in (source.captions, source.alignment) if part not in ("correct", "none")]
     return run / "eval" / f"{'_'.join([dataset, *unusual])}.json"
 
@@ -86,7 +86,7 @@ def result_path(run: Path, dataset: str, source: Source) -> Path:
 def training_step(experiment: str, seed: int, world: World, outputs: Path, checkpoint: Path) -> Step:
     """Train, or go on where a run that was cut off has got to."""
     chosen = f"[{experiment},{world.base}]" if world.base else experiment
-    arguments = ["scripts/train.py", f"experiment={chosen}", f"name={experiment}", f"run_id=seed{seed}", f"seed={seed}"]
+    arguments = ["train", f"experiment={chosen}", f"name={experiment}", f"run_id=seed{seed}", f"seed={seed}"]
     arguments += world.train_overrides.get(experiment, "").split()
     arguments += [f"paths.outputs={outputs}", "resume=auto"]
     return Step(tuple(arguments), world.hours.get(experiment, world.hours["train"]), checkpoint)
@@ -100,7 +100,7 @@ def baseline_steps(row: Row, dataset: str, source: Source, world: World, outputs
         needs = f"<predictions of {row.label}>"
         named = ("baseline=folder", f"baseline.name={source.method}", f"baseline.method.root={needs}")
     common = (f"alignment={source.alignment}", f"dataset={dataset}", f"protocol={world.protocol}")
-    arguments = ("scripts/eval.py", *named, *common, f"paths.outputs={outputs}")
+    arguments = ("eval", *named, *common, f"paths.outputs={outputs}")
     return [Step(arguments, world.hours["eval"], result_path(outputs / source.method, dataset, source), needs)]
 
 

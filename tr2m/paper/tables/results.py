@@ -17,7 +17,7 @@ BELONGS_TO_THE_METHOD = {"alignment", "alignment_description", "caption_source",
 
 @dataclass(frozen=True)
 class Result:
-    """A result file of eval.py or train.py."""
+    """A result file of `tr2m eval` or `tr2m train`."""
 
     path: Path
     content: Mapping[str, Any]

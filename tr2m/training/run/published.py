@@ -45,9 +45,7 @@ def read_published(folder: Path) -> dict[str, Any]:
         weights = load_file(folder / WEIGHTS)
         digest = file_sha256(folder / WEIGHTS)
     except (OSError, ValueError, RecursionError, SafetensorError) as error:
-        raise UserError(
-            f"{folder}: expected {WEIGHTS} and {CONFIG} as scripts/export.py writes them: {error}"
-        ) from error
+        raise UserError(f"{folder}: expected {WEIGHTS} and {CONFIG} as tr2m export writes them: {error}") from error
     if not isinstance(content, dict) or content.get("format_version") != FORMAT_VERSION:
         raise UserError(f"{folder / CONFIG}: expected format_version {FORMAT_VERSION}")
     if content.get("weights_sha256") != digest:

@@ -1,14 +1,24 @@
-"""python scripts/data.py captions: one file with the captions of all frames of a data set."""
+"""Describe every frame of a data set, in one file.
+
+usage: tr2m captions dataset=<name> source=<name> [key=value ...]
+
+    tr2m captions dataset=diode source=llava_vicuna
+    tr2m captions dataset=nyuv2 source=rsa source.captions.root=RSA/text/text_all/nyu
+
+A command that was stopped or killed resumes where it was. docs/preparing.md says how the file is used.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tr2m.cli.hydra_app import settings_of
+from tr2m.cli.options.app import print_help, settings_of
 
 
 def main(arguments: list[str]) -> None:
-    settings = settings_of("data_captions", arguments)
+    if print_help("captions", __doc__, arguments):
+        return
+    settings = settings_of("captions", arguments)
 
     # After the cheap checks, so that a typing mistake is answered at once.
     from tr2m.build import build

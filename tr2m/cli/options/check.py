@@ -1,15 +1,10 @@
-"""What train.py, eval.py and summary.py share: Hydra's command line, with the user's mistakes told in plain words."""
+"""What a command's arguments may be: every mistake in words, with the nearest valid name, before anything runs."""
 
 from __future__ import annotations
 
-import logging
-import sys
-from collections.abc import Callable
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
-import hydra
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -18,51 +13,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from tr2m.errors import UserError
+from tr2m.shipped import shipped
 
-CONFIGS = Path(__file__).parents[2] / "configs"
-
-
-def hydra_app(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
-    """Decorates `main(config)`: checks the command line, composes configs/<config_name>.yaml, runs, and prints a
-    UserError as one message with exit code 2.
-    """
-
-    def decorate(main: Callable[[DictConfig], None]) -> Callable[[], None]:
-        @hydra.main(config_path=str(CONFIGS), config_name=config_name, version_base="1.3")
-        def composed(config: DictConfig) -> None:
-            logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-            with_plain_errors(lambda: main(config))
-
-        def run() -> None:
-            with_plain_errors(lambda: check_overrides(config_name, sys.argv[1:]))
-            composed()
-
-        return run
-
-    return decorate
-
-
-def plain(config: DictConfig) -> dict[str, Any]:
-    """The config as plain containers, interpolations resolved."""
-    return OmegaConf.to_container(config, resolve=True)
-
-
-def with_plain_errors(function: Callable[[], None]) -> None:
-    """Run `function`; a UserError ends the program with its message and without a traceback."""
-    try:
-        function()
-    except UserError as error:
-        # An error out of a data-loading worker brings that worker's traceback along, before its own message.
-        message = str(error).rpartition("tr2m.errors.UserError: ")[-1].strip()
-        print(f"error: {message}", file=sys.stderr)
-        sys.exit(2)
+CONFIGS = shipped("configs")
 
 
 def check_overrides(config_name: str, arguments: list[str]) -> None:
     """Raise UserError for an override that names no option or has the wrong type, with the nearest valid name."""
-    flags = {"--help", "-h", "--hydra-help", "--version", "--info", "-i", "--shell-completion", "-sc"}
-    if flags & set(arguments):
-        return
     try:
         parsed = OverridesParser.create().parse_overrides([a for a in arguments if "=" in a and not a.startswith("-")])
         parsed = [override for override in parsed if not override.key_or_group.startswith("hydra")]
@@ -130,13 +87,3 @@ def hint(word: str, choices: list[str]) -> str:
     if close:
         return f"; did you mean {' or '.join(dict.fromkeys(close))}?"
     return f"; there are {', '.join(sorted(choices))}" if len(choices) <= 40 else ""
-
-
-def settings_of(config_name: str, arguments: list[str]) -> dict[str, Any]:
-    """configs/<config_name>.yaml with the overrides of a command line, checked, as plain containers."""
-    check_overrides(config_name, arguments)
-    try:
-        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            return OmegaConf.to_container(compose(config_name, arguments), resolve=True)
-    except OmegaConfBaseException as error:
-        raise UserError(str(error)) from error

@@ -1,0 +1,68 @@
+"""`tr2m <command>`: finds the command's module, runs it, and ends it with one message where the user made a mistake."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from importlib import import_module
+
+from tr2m import __version__
+from tr2m.errors import UserError
+
+# Each is a module of this folder with main(arguments); no module is imported for the list.
+COMMANDS = {
+    "train": "train TR2M, or a model that it is compared with",
+    "eval": "score a checkpoint or a baseline on a data set",
+    "predict": "metric depth of a photo, or of a folder of photos, and a sentence",
+    "data": "prepare, check and show data sets",
+    "captions": "describe every frame of a data set, in one file",
+    "tables": "the paper's tables, its numbers beside this project's",
+    "figures": "the paper's figures, from checkpoints",
+    "benchmark": "measure speed and memory",
+    "export": "publish the weights of a checkpoint as safetensors",
+    "cache": "precompute what the frozen encoders output, for training",
+    "summary": "parameters by component, without weights",
+    "demo": "train and score a tiny model on the embedded synthetic world",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command. `arguments` are the command's name and its own arguments; None: those of this process."""
+    with user_errors():
+        run(list(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> None:
+    """`main`, which raises UserError."""
+    command, *rest = arguments or ["--help"]
+    if command in ("--help", "-h"):
+        print(help_text())
+    elif command == "--version":
+        print(f"tr2m {__version__}")
+    elif command in COMMANDS:
+        import_module(f"tr2m.cli.{command}").main(rest)
+    else:
+        close = get_close_matches(command, COMMANDS, n=1)
+        advice = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(COMMANDS)}"
+        raise UserError(f"tr2m has no command {command!r}; {advice}")
+
+
+def help_text() -> str:
+    """What `tr2m --help` prints: a line for each command."""
+    lines = [f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items()]
+    intro = "Metric depth from one picture and one sentence.\n\nusage: tr2m <command> [arguments]"
+    return "\n".join([intro, "", *lines, "", "`tr2m <command> --help` explains a command and gives examples."])
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """A UserError ends the program with its message, exit code 2 and no traceback."""
+    try:
+        yield
+    except UserError as error:
+        # An error out of a data-loading worker carries that worker's traceback, before its own message.
+        message = str(error).rpartition("tr2m.errors.UserError: ")[-1].strip()
+        print(f"error: {message}", file=sys.stderr)
+        raise SystemExit(2) from None

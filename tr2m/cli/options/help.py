@@ -1,0 +1,56 @@
+"""What `tr2m <command> --help` prints: usage and examples, groups and their choices, options and what they mean."""
+
+from __future__ import annotations
+
+import re
+from textwrap import fill, indent
+
+import yaml
+
+from tr2m.cli.options.check import CONFIGS
+
+
+def print_help(config_name: str, description: str, arguments: list[str]) -> bool:
+    """Print the help of configs/<config_name>.yaml if `arguments` ask for it; whether they did."""
+    if not {"--help", "-h"} & set(arguments):
+        return False
+    print(help_text(config_name, description))
+    return True
+
+
+def help_text(config_name: str, description: str) -> str:
+    """Usage from a module's docstring, the rest from the config itself, so that it is always true."""
+    text = (CONFIGS / f"{config_name}.yaml").read_text()
+    groups = [line for group, default in groups_of(config_name).items() for line in group_lines(group, default)]
+    # The file below its list of defaults, which the groups above show.
+    options = re.sub(r"\A(?:#.*\n)*defaults:\n(?: +.*\n)+", "", text).strip()
+    return "\n\n".join(
+        [
+            description.strip(),
+            "Groups (group=choice; * is the default):\n" + "\n".join(groups),
+            "Options (key=value; null is none, ??? must be given):\n" + indent(options, "  "),
+            "Every value in a group's file is an option, too: --cfg job prints them all.",
+        ]
+    )
+
+
+def groups_of(config_name: str) -> dict[str, str | None]:
+    """Group -> its default choice (None: none, "???": must be given), in the order of the config's defaults list."""
+    entries = yaml.safe_load((CONFIGS / f"{config_name}.yaml").read_text())["defaults"]
+    return {key: default for entry in entries if isinstance(entry, dict) for key, default in entry.items()}
+
+
+def choices(group: str) -> list[str]:
+    """The names of the files of configs/<group>."""
+    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+
+
+def group_lines(group: str, default: str | None) -> list[str]:
+    """A line for a group, and one for each group below it."""
+    names = [f"*{name}" if name == default else name for name in choices(group)]
+    required = " (must be given)" if default == "???" else ""
+    line = f"{group}: {', '.join(names)}{required}"
+    lines = [fill(line, 110, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False)]
+    for folder in sorted(path for path in (CONFIGS / group).iterdir() if path.is_dir()):
+        lines += group_lines(f"{group}/{folder.name}", None)
+    return lines
