@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test slow lint format
+.PHONY: demo test slow lint format mutants
 
 # The stamp is newer than what the environment depends on, or the environment is made again.
 .venv/installed: pyproject.toml constraints.txt
@@ -29,3 +29,8 @@ lint: .venv/installed
 format: .venv/installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Breaks the code one line at a time, and prints what no test notices; SHARE=0.1 tries a random tenth of the list.
+SHARE := 1
+mutants: .venv/installed
+	$(BIN)/python tests/mutants/run.py --share $(SHARE)

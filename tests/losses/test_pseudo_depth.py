@@ -36,11 +36,11 @@ def test_the_literal_fit_in_depth_does_not_pass_the_gate():
 
 
 def test_only_positive_disparity_inside_the_range_is_used():
-    # 1 / depth = relative on the two valid pixels: the others come out negative, beyond 10 m, and at 2 m.
-    relative = torch.tensor([[[1.0, 0.25, -0.5, 0.05, 0.5]]])
-    depth = torch.tensor([[[1.0, 4.0, 0.0, 0.0, 0.0]]])
-    pseudo, usable = make().pseudo_depth(relative, depth, depth > 0, RANGE)
-    assert usable.tolist() == [[[True, True, False, False, True]]]
+    # 1 / depth = relative on the two valid pixels: the others come out negative, beyond 10 m, at 2 m, below 0.5 m.
+    relative = torch.tensor([[[1.0, 0.25, -0.5, 0.05, 0.5, 4.0]]])
+    depth = torch.tensor([[[1.0, 4.0, 0.0, 0.0, 0.0, 0.0]]])
+    pseudo, usable = make().pseudo_depth(relative, depth, depth > 0, (0.5, 10.0))
+    assert usable.tolist() == [[[True, True, False, False, True, False]]]
     assert pseudo[0, 0, 4].item() == pytest.approx(2.0, rel=1e-5)
 
 
@@ -50,6 +50,29 @@ def test_the_gate_is_strict_and_per_image():
     pseudo = torch.tensor([[[1.0, 1.0, 1.0, 1.3]], [[1.0, 1.0, 1.0, 1.2]]])
     everywhere = torch.ones(2, 1, 4, dtype=torch.bool)
     assert loss.passes(pseudo, everywhere, depth, everywhere).tolist() == [False, True]
+    # Too near is as wrong as too far, a factor of 1.25 itself is wrong, and so is a pixel that cannot be used.
+    assert loss.passes(1 / pseudo, everywhere, depth, everywhere).tolist() == [False, True]
+    assert loss.passes(pseudo.where(pseudo == 1, 1.25), everywhere, depth, everywhere).tolist() == [False, False]
+    usable = torch.tensor([True, True, True, False]).expand(2, 1, 4)
+    assert loss.passes(torch.ones(2, 1, 4), usable, depth, everywhere).tolist() == [False, False]
+
+
+def test_an_image_that_fails_the_gate_counts_with_zero_in_the_mean():
+    depth, relative, valid = scene()
+    wrong = relative.flip(-1).flip(-2)
+    both = [torch.cat(pair) for pair in ((2 * depth, 2 * depth), (relative, wrong), (depth, depth), (valid, valid))]
+    prediction, relative, depth, valid = both
+    loss, gate = make()(prediction, relative, depth.where(valid, 0.0), valid, RANGE)
+    assert gate.item() == 0.5
+    assert loss.item() == pytest.approx(0.85 * torch.log(torch.tensor(2.0)).item() ** 2 / 2, rel=1e-4)
+
+
+def test_pixels_without_ground_truth_are_supervised():
+    depth, relative, valid = scene()
+    # Right where there is ground truth, e times too far on the other two thirds: e^2 has mean 2/3, e has mean 2/3.
+    prediction = depth.where(valid, torch.e * depth)
+    loss, _ = make()(prediction, relative, depth.where(valid, 0.0), valid, (1e-3, 100.0))
+    assert loss.item() == pytest.approx(2 / 3 - 0.15 * 4 / 9, rel=1e-4)
 
 
 @pytest.mark.parametrize("space", ["inverse_depth", "depth"])

@@ -19,7 +19,7 @@ def test_equals_numpy_least_squares_on_the_valid_pixels_of_each_image():
     generator = torch.Generator().manual_seed(0)
     relative, target = torch.rand(2, 3, 5, 7, generator=generator)
     valid = torch.rand(3, 5, 7, generator=generator) < 0.4
-    scale, shift = fit_scale_shift(relative, target.where(valid, 1e6), valid)
+    scale, shift = fit_scale_shift(relative, target.where(valid, torch.nan), valid)
     for image in range(3):
         x, y = relative[image][valid[image]].double().numpy(), target[image][valid[image]].double().numpy()
         expected = np.linalg.lstsq(np.stack([x, np.ones_like(x)], axis=1), y, rcond=None)[0]
@@ -33,6 +33,13 @@ def test_degenerate_images_give_a_constant():
     scale, shift = fit_scale_shift(relative, target, valid)
     assert scale.tolist() == [0, 0, 0]
     assert shift.tolist() == [1.5, 5, 0]
+
+
+def test_rounding_of_a_constant_is_no_slope():
+    target = torch.arange(77.0).view(1, 7, 11)
+    constant = torch.full((1, 7, 11), 0.1, dtype=torch.float64)
+    scale, shift = fit_scale_shift(constant, target.double(), torch.ones(1, 7, 11, dtype=torch.bool))
+    assert (scale.item(), shift.item()) == (0, 38)
 
 
 def test_median_ignores_invalid_pixels():

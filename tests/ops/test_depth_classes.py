@@ -8,9 +8,10 @@ def classes_of(depth: torch.Tensor, valid: torch.Tensor, classes: int = 20) -> t
 
 
 def test_golden_values_of_equation_7():
-    depth = torch.tensor([[[10.0, 2.0, 6.0, 9.9, 0.0]]])
-    valid = torch.tensor([[[True, True, True, True, False]]])
-    assert classes_of(depth, valid).tolist() == [[[0, 20, 10, 0, NO_CLASS]]]
+    # 9.9 m is a quarter of a class from the farthest, 9.7 m three quarters.
+    depth = torch.tensor([[[10.0, 2.0, 6.0, 9.9, 9.7, 0.0]]])
+    valid = torch.tensor([[[True, True, True, True, True, False]]])
+    assert classes_of(depth, valid).tolist() == [[[0, 20, 10, 0, 1, NO_CLASS]]]
 
 
 def test_twenty_classes_make_twenty_one_labels():

@@ -47,3 +47,9 @@ def test_equal_an_independent_implementation(depth: np.ndarray, seed: int):
     for n in (1, 2, 3):
         assert metrics[f"delta{n}"] == pytest.approx(np.mean(thresh < 1.25**n))
     assert metrics["delta1"] <= metrics["delta2"] <= metrics["delta3"]
+
+
+def test_float32_depth_is_compared_in_float64():
+    prediction, depth = torch.tensor([1.1, 2.7, 3.3]), torch.tensor([1.0, 2.3, 3.1])
+    p, g = (values.numpy().astype(np.float64) for values in (prediction, depth))
+    assert depth_metrics(prediction, depth)["abs_rel"] == pytest.approx(np.mean(np.abs(p - g) / g), rel=1e-12)
