@@ -19,7 +19,7 @@ from tiny import ROOT
 from tr2m.cli import tables
 from tr2m.errors import UserError
 from tr2m.experiment import compose
-from tr2m.paper.tables.plan import Step
+from tr2m.paper.tables.plan import Command
 from tr2m.training.run.stop_signals import StopSignals
 
 QUICK = (
@@ -235,8 +235,8 @@ def test_a_baseline_leaves_the_same_kind_of_result_file(trained: Path):
 def test_planned_commands_run_in_order_and_stop_at_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(tables, "PROGRAM", (sys.executable,))
 
-    def step(code: str, needs: Path | None = None) -> Step:
-        return Step(("-c", code), 0.1, tmp_path, needs)
+    def step(code: str, needs: Path | None = None) -> Command:
+        return Command(("-c", code), 0.1, tmp_path, needs)
 
     log = f"open({str(tmp_path / 'log')!r}, 'a').write"
     tables.run([step(f"{log}('second')", needs=tmp_path), step(f"{log}('first ')")], jobs=2)

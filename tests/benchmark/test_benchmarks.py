@@ -14,10 +14,10 @@ import torch
 import yaml
 
 from tr2m.benchmark.flops import step_flops
+from tr2m.benchmark.measurement import Measurement
 from tr2m.benchmark.parts import make_trainer
 from tr2m.benchmark.phases import time_phases
 from tr2m.benchmark.random_frames import random_batch
-from tr2m.benchmark.result import Result
 from tr2m.benchmark.timing import PeakMemory, matrix_ceiling, repeat, summary
 from tr2m.build import build
 from tr2m.errors import UserError
@@ -27,22 +27,22 @@ SIZE = "[28,70]"
 TOY = {
     "contrast": ["what.pixels=[64,96]", "what.classes=[5,20]", "what.channels=8"],
     "train": [f"what.sizes=[{SIZE}]", "what.batch_sizes=[1,2]", "what.captions=new", "what.matrix_side=64"],
-    "baseline": [f"what.sizes=[{SIZE}]", "what.batch_size=2"],
+    "speedup": [f"what.sizes=[{SIZE}]", "what.batch_size=2"],
     "eval": [f"what.size={SIZE}", "what.counts=[1,2]", "what.workers=0"],
     "predict": [f"what.size={SIZE}", "~peers"],
-    "schedule": ["what.batch_size=2"],
+    "training_time": ["what.batch_size=2"],
 }
 COLUMNS = {
     "contrast": {"pixels", "classes", "linear (s)", "quadratic (s)", "linear (MiB)", "ratio"},
     "train": {"images/s", "utilisation", "peak (MiB)", "encode (s)", "losses (s)", "backward (s)", "optimiser (s)"},
-    "baseline": {"ours (images/s)", "plain (images/s)", "ratio"},
+    "speedup": {"ours (images/s)", "plain (images/s)", "ratio"},
     "eval": {"frames", "seconds", "images/s", "s/image"},
     "predict": {"latency (s)", "encoders (s)", "heads (s)", "memory beyond the weights (MiB)"},
-    "schedule": {"step (s)", "device (h)", "bottleneck"},
+    "training_time": {"step (s)", "device (h)", "bottleneck"},
 }
 
 
-def run(what: str, **changes: object) -> Result:
+def run(what: str, **changes: object) -> Measurement:
     settings = tiny.config(f"what={what}", "model=tiny", *tiny.SMALL, *TOY[what], name="benchmark")
     settings["peers"] = {"toy": {"method": {"model": settings["model"]["relative_depth"]}}}
     quick = {key: 2 for key in ("steps", "repeats") if key in settings["what"]} | changes
@@ -51,7 +51,7 @@ def run(what: str, **changes: object) -> Result:
     )
 
 
-@pytest.mark.parametrize("what", ["contrast", "train", "baseline", "eval"])
+@pytest.mark.parametrize("what", ["contrast", "train", "speedup", "eval"])
 def test_a_benchmark_fills_its_table(what: str, tmp_path: Path):
     result = run(what)
     for row in result.rows:
@@ -88,7 +88,7 @@ def test_schedule_adds_up_and_names_what_waits(tmp_path: Path):
     }
     (tmp_path / "loader.json").write_text(json.dumps(loader))
     datasets = {name: {"size": [28, 70], "frames": 5} for name in ("slow", "fast", "unknown")}
-    result = run("schedule", datasets=datasets, loader=str(tmp_path / "loader.json"), epochs=2, cores=2)
+    result = run("training_time", datasets=datasets, loader=str(tmp_path / "loader.json"), epochs=2, cores=2)
     slow, fast, unknown = result.rows
     assert [row["bottleneck"] for row in result.rows] == ["loading", "device", "loading not measured"]
     # Three batches of two an epoch; 10 frames at 0.002 frames a second.
@@ -97,11 +97,11 @@ def test_schedule_adds_up_and_names_what_waits(tmp_path: Path):
     expected = slow["loading on 2 cores (h)"] + fast["device (h)"] + unknown["device (h)"]
     assert result.notes["hours in all"] == pytest.approx(expected)
     with pytest.raises(UserError, match=r"expected loader\.json"):
-        run("schedule", datasets=datasets, loader=str(tmp_path))
+        run("training_time", datasets=datasets, loader=str(tmp_path))
 
 
 def test_schedule_knows_the_training_sets_as_they_are_configured():
-    schedule = tiny.config("what=schedule", name="benchmark")["what"]
+    schedule = tiny.config("what=training_time", name="benchmark")["what"]
     training = tiny.config("experiment=mixed4")
     assert all(schedule[name] == training["trainer"][name] for name in ("epochs", "batch_size"))
     assert list(schedule["datasets"]) == list(training["data"]["datasets"])
@@ -161,4 +161,4 @@ def test_what_was_freed_before_does_not_count_as_in_use():
 
 def test_every_result_needs_a_device():
     with pytest.raises(TypeError):
-        Result(what="contrast", rows=[{"a": 1}])
+        Measurement(what="contrast", rows=[{"a": 1}])

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from tr2m.benchmark.growth import lines, plot, varied
-from tr2m.benchmark.result import Result
+from tr2m.benchmark.measurement import Measurement
 
 ROWS = [
     {"size": "10x20", "batch": 4, "images/s": 8.0, "peak (MiB)": None},
@@ -28,7 +28,7 @@ def test_a_line_for_each_setting_of_the_other_factors():
 
 def test_the_plot_is_a_picture_of_what_varies(tmp_path: Path):
     measures = {"images/s": ["images/s"], "MiB": ["peak (MiB)"]}
-    result = Result("train", torch.device("cpu"), ROWS[::2], factors=["size", "batch"], measures=measures)
+    result = Measurement("train", torch.device("cpu"), ROWS[::2], factors=["size", "batch"], measures=measures)
     assert varied(result) == ["batch"]
     plot(result, tmp_path / "train.png")
     assert (tmp_path / "train.png").read_bytes().startswith(b"\x89PNG")

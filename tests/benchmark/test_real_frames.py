@@ -128,6 +128,6 @@ def test_two_processes_make_one_table(tmp_path: Path):
 
 @pytest.mark.slow
 def test_the_plain_loop_has_one_process():
-    result = torchrun("what=baseline", "model=tiny")
+    result = torchrun("what=speedup", "model=tiny")
     assert result.returncode != 0
     assert "only what=train and what=eval measure several" in result.stderr

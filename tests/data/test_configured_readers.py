@@ -5,7 +5,7 @@ import tiny
 import torch
 from readers import PACKED, READERS, WITHOUT_CAPTIONS, captions, packed_captions
 
-from tr2m.experiment.compose import build_scored
+from tr2m.experiment.compose import build_evaluation_sets
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -20,7 +20,7 @@ def test_a_perfect_prediction_scores_perfectly(name, tmp_path):
         changes |= {"captions.root": captions(name, tmp_path).root, "captions.lines_per_file": 15}
     overrides = [f"dataset.reader.{key}={value}" for key, value in changes.items()]
     dataset = tiny.config(f"dataset={name}", *overrides, name="eval")["dataset"]
-    for scored in build_scored(dataset, "all"):
+    for scored in build_evaluation_sets(dataset, "all"):
         sample = scored.dataset.evaluation_sample(0)
         assert sample.caption
         assert sample.image.shape[1:] == torch.Size(dataset["reader"]["input_size"])

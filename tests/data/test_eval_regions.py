@@ -39,6 +39,6 @@ def test_boxes(region, size, box):
 
 
 def test_descriptions_are_one_line_each():
-    assert FullFrame().describe() == "whole frame"
-    assert NYU_EIGEN.describe() == "rows 45:471, columns 41:601"
-    assert GARG.describe() == "rows 0.40810811-0.99189189 of the height, columns 0.03594771-0.96405229 of the width"
+    assert FullFrame().description == "whole frame"
+    assert NYU_EIGEN.description == "rows 45:471, columns 41:601"
+    assert GARG.description == "rows 0.40810811-0.99189189 of the height, columns 0.03594771-0.96405229 of the width"

@@ -26,7 +26,7 @@ def test_captions_of_the_table_unless_others_are_given(tree):
     assert own["train"].evaluation_sample(1).caption == "A kitchen, frame 7."
     drawn = {own["test"].training_sample(0, np.random.default_rng(seed)).caption for seed in range(8)}
     assert drawn == {"A kitchen.", "A sink."}
-    assert "own table" in own["test"].describe()["caption_source"]
+    assert "own table" in own["test"].conditions()["caption_source"]
     assert opened("folder", tree, "train").evaluation_sample(1).caption == "color/000007, sentence 0."
 
 

@@ -91,7 +91,7 @@ def test_a_worker_process_gets_the_same_frame(name, shared):
 
 
 def test_options_that_change_numbers_stand_in_the_result(name, shared):
-    described = opened(name, shared[name]).describe()
+    described = opened(name, shared[name]).conditions()
     assert READERS[name].options.items() <= described.items()
     assert described["count"] == len(READERS[name].splits[described["split"]].ids)
 

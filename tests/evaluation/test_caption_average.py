@@ -6,7 +6,7 @@ from world import Flat
 
 from tr2m.data.eval_regions import FullFrame
 from tr2m.evaluation.caption_average import CaptionAverage, average_over_captions
-from tr2m.evaluation.evaluator import Scored, evaluate
+from tr2m.evaluation.evaluator import EvaluationSet, evaluate
 from tr2m.evaluation.protocol import Protocol
 
 
@@ -34,7 +34,7 @@ def test_evaluation_reads_all_captions_of_each_frame():
     dataset = Flat([2.0, 3.0], [48, 48])
     method = CaptionAverage(model, dataset)
     (evaluation,) = evaluate(
-        method, [Scored(dataset, Protocol("paper", "m", 1e-3, 10.0, FullFrame()))], torch.device("cpu"), 0
+        method, [EvaluationSet(dataset, Protocol("paper", "m", 1e-3, 10.0, FullFrame()))], torch.device("cpu"), 0
     )
     assert [row["sample_id"] for row in evaluation.rows] == list(method.spreads) == dataset.sample_ids
     assert all(0 < spread < 1 and math.isfinite(spread) for spread in method.spreads.values())

@@ -8,8 +8,9 @@ from world import Flat
 from tr2m.data.eval_regions import FullFrame, PixelBox
 from tr2m.errors import UserError
 from tr2m.evaluation.alignment import LinearFit, MedianScale, Unaligned
-from tr2m.evaluation.baselines import DepthNetwork, fit_global
-from tr2m.evaluation.evaluator import Evaluation, Scored, evaluate
+from tr2m.evaluation.depth_network import DepthNetwork
+from tr2m.evaluation.evaluator import Evaluation, EvaluationSet, evaluate
+from tr2m.evaluation.global_fit import fit_global
 from tr2m.evaluation.protocol import Protocol
 from tr2m.models.frozen.relative_depth import StoredRelativeDepth
 from tr2m.types import DepthBatch, Frame
@@ -30,7 +31,7 @@ class TooFar:
 
 
 def score(method, dataset, protocol=PROTOCOL, workers=0) -> Evaluation:
-    return evaluate(method, [Scored(dataset, protocol)], CPU, workers)[0]
+    return evaluate(method, [EvaluationSet(dataset, protocol)], CPU, workers)[0]
 
 
 def aligned(alignment, dataset) -> dict:
@@ -101,7 +102,7 @@ def test_alignment_goes_by_the_kind_of_the_prediction():
 
 def test_global_fit_finds_the_one_scale_and_shift_of_all_frames():
     dataset = Ramp(2.0, -0.1)
-    fitted = fit_global(RELATIVE, [Scored(dataset, PROTOCOL)], CPU)
+    fitted = fit_global(RELATIVE, [EvaluationSet(dataset, PROTOCOL)], CPU)
     assert (fitted.scale, fitted.shift) == (pytest.approx(0.5, rel=1e-4), pytest.approx(0.05, rel=1e-3))
     assert aligned(fitted, dataset)["metrics"]["abs_rel"] == pytest.approx(0, abs=1e-4)
 
@@ -138,9 +139,9 @@ class Counting:
 def test_protocols_that_read_differently_share_one_pass_of_the_method():
     method, dataset, box = Counting(), Ramp(1.0, 0.0), PixelBox(0, 14, 0, 42)
     scored = [
-        Scored(dataset, PROTOCOL),
-        Scored(dataset, replace(PROTOCOL, name="box", region=box)),
-        Scored(Halved(), replace(PROTOCOL, name="clean")),
+        EvaluationSet(dataset, PROTOCOL),
+        EvaluationSet(dataset, replace(PROTOCOL, name="box", region=box)),
+        EvaluationSet(Halved(), replace(PROTOCOL, name="clean")),
     ]
     paper, boxed, clean = evaluate(method, scored, CPU, 0)
     assert method.calls == 2

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from world import Flat
 
 from tr2m.data.eval_regions import FullFrame
-from tr2m.evaluation.evaluator import Scored, evaluate
+from tr2m.evaluation.evaluator import EvaluationSet, evaluate
 from tr2m.evaluation.protocol import Protocol
 from tr2m.types import DepthBatch, Frame
 
@@ -66,7 +66,7 @@ def reference(dataset: Random) -> dict[str, float]:
 
 
 def measured(dataset: Random) -> dict[str, float]:
-    return evaluate(Lookup(dataset), [Scored(dataset, PROTOCOL)], torch.device("cpu"), 0)[0].result["metrics"]
+    return evaluate(Lookup(dataset), [EvaluationSet(dataset, PROTOCOL)], torch.device("cpu"), 0)[0].result["metrics"]
 
 
 @pytest.mark.parametrize("seed", range(5))

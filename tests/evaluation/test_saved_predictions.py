@@ -8,7 +8,7 @@ from world import Flat
 
 from tr2m.data.eval_regions import FullFrame
 from tr2m.errors import UserError
-from tr2m.evaluation.evaluator import Scored, evaluate
+from tr2m.evaluation.evaluator import EvaluationSet, evaluate
 from tr2m.evaluation.protocol import Protocol
 from tr2m.evaluation.saved_predictions import SavedPredictions
 
@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 def score(folder: Path) -> float:
     method = SavedPredictions(str(folder), "metric_depth", 1000.0)
     method.check(DATASET)
-    result = evaluate(method, [Scored(DATASET, PROTOCOL)], torch.device("cpu"), 0)[0].result
+    result = evaluate(method, [EvaluationSet(DATASET, PROTOCOL)], torch.device("cpu"), 0)[0].result
     return result["metrics"]["abs_rel"]
 
 

@@ -204,4 +204,4 @@ def test_the_histogram_against_numpy():
     assert histogram.inside == ((depths > 0.5) & (depths < 10)).sum()
     assert histogram.problems([2.0, 4.0]) == []
     assert "expected 3 to 4 m" in histogram.problems([3.0, 4.0])[0]
-    assert f"{depths.min():.3g} to {depths.max():.3g} m" in histogram.describe()
+    assert f"{depths.min():.3g} to {depths.max():.3g} m" in histogram.summary()

@@ -14,7 +14,7 @@ from small_run import CPU, PROTOCOL, make_trainer
 from tiny import ROOT
 from world import Flat
 
-from tr2m.evaluation.evaluator import ModelMethod, Scored, evaluate
+from tr2m.evaluation.evaluator import EvaluationSet, ModelMethod, evaluate
 
 pytestmark = pytest.mark.slow
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
@@ -55,7 +55,7 @@ def test_metrics_are_identical_on_an_odd_number_of_frames(together: Path, tmp_pa
     results = json.loads((together / "results.json").read_text())
     model = make_trainer(tmp_path).model.eval()
     frames = Flat([1, 2, 3, 4, 5], [48, 48, 3, 48, 30], "odd")
-    (alone,) = evaluate(ModelMethod(model), [Scored(frames, PROTOCOL)], CPU, 0)
+    (alone,) = evaluate(ModelMethod(model), [EvaluationSet(frames, PROTOCOL)], CPU, 0)
     assert results["evaluation"] == json.loads(json.dumps(alone.result))
     assert results["rows"] == alone.rows
     assert alone.result["skipped"] == ["odd/2"]

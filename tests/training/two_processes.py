@@ -12,7 +12,7 @@ from test_guard import Poisoned
 from world import Flat
 
 from tr2m.distributed import gather, is_main, process_group
-from tr2m.evaluation.evaluator import ModelMethod, Scored, evaluate
+from tr2m.evaluation.evaluator import EvaluationSet, ModelMethod, evaluate
 from tr2m.training.window import NonFiniteLossError
 
 
@@ -59,7 +59,7 @@ def main() -> None:
         resumed = gather(resume_exactly(folder / "resume", split=3))
         model = make_trainer(folder / "evaluation").model.eval()
         frames = Flat([1, 2, 3, 4, 5], [48, 48, 3, 48, 30], "odd")
-        (evaluation,) = evaluate(ModelMethod(model), [Scored(frames, PROTOCOL)], CPU, 0)
+        (evaluation,) = evaluate(ModelMethod(model), [EvaluationSet(frames, PROTOCOL)], CPU, 0)
         bad = gather(bad_step_in_one(folder / "bad"))
         if is_main():
             torch.save(gradient, folder / "gradient.pt")

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from tr2m.benchmark.measurement import Measurement
 from tr2m.benchmark.plain_contrast import PlainContrast
-from tr2m.benchmark.result import Result
 from tr2m.benchmark.timing import MIB, PeakMemory, repeat
 from tr2m.losses.contrast import ScaleOrientedContrast
 
@@ -35,9 +35,9 @@ class ContrastBenchmark:
     classes: Sequence[int]
     repeats: int
 
-    def run(self, settings: dict[str, Any], device: torch.device) -> Result:
+    def run(self, settings: dict[str, Any], device: torch.device) -> Measurement:
         cases = list(product(self.pixels, self.classes))
-        return Result(
+        return Measurement(
             "contrast",
             device,
             [self.row(pixels, classes, device) for pixels, classes in tqdm(cases, desc="contrast")],

@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
+from tr2m.benchmark.measurement import Measurement, sides
 from tr2m.benchmark.random_frames import METRES, RandomFrames
-from tr2m.benchmark.result import Result, sides
 from tr2m.build import build
 from tr2m.data.eval_regions import FullFrame
-from tr2m.evaluation.evaluator import ModelMethod, Scored, evaluate
+from tr2m.evaluation.evaluator import EvaluationSet, ModelMethod, evaluate
 from tr2m.evaluation.protocol import Protocol
 
 
@@ -31,7 +31,7 @@ class EvalBenchmark:
     counts: Sequence[int]
     workers: int
 
-    def run(self, settings: dict[str, Any], device: torch.device) -> Result:
+    def run(self, settings: dict[str, Any], device: torch.device) -> Measurement:
         method = ModelMethod(build(settings["model"]).to(device).eval())
         self.seconds(method, self.counts[0], device)
         rows = []
@@ -39,11 +39,11 @@ class EvalBenchmark:
             seconds = self.seconds(method, count, device)
             rows.append({"frames": count, "seconds": seconds, "images/s": count / seconds, "s/image": seconds / count})
         notes = {"size": sides(self.size), "workers": self.workers}
-        return Result("eval", device, rows, notes, factors=["frames"], measures={"s": ["seconds"]})
+        return Measurement("eval", device, rows, notes, factors=["frames"], measures={"s": ["seconds"]})
 
     def seconds(self, method: ModelMethod, count: int, device: torch.device) -> float:
         protocol = Protocol("benchmark", "m", METRES[0] / 2, METRES[1] * 2, FullFrame())
         start = time.perf_counter()
-        scored = Scored(RandomFrames(count=count, input_size=self.size), protocol)
+        scored = EvaluationSet(RandomFrames(count=count, input_size=self.size), protocol)
         evaluate(method, [scored], device, self.workers)
         return time.perf_counter() - start

@@ -8,15 +8,15 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from tr2m.benchmark.result import Result
+from tr2m.benchmark.measurement import Measurement
 
 
-def varied(result: Result) -> list[str]:
+def varied(result: Measurement) -> list[str]:
     """The factors with more than one value."""
     return [factor for factor in result.factors if len({row[factor] for row in result.rows}) > 1]
 
 
-def plot(result: Result, path: Path) -> None:
+def plot(result: Measurement, path: Path) -> None:
     """All measures against each varied factor, both axes logarithmic, a line for each setting of the other factors,
     under the device's name.
     """

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from tr2m.benchmark.measurement import Measurement, sides
 from tr2m.benchmark.plain_loader import load_plainly, plain_files
 from tr2m.benchmark.real_frames import real_steps, training_sets
-from tr2m.benchmark.result import Result, sides
 from tr2m.benchmark.timing import MIB, process_memory
 from tr2m.data.depth_dataset import DepthDataset
 
@@ -34,12 +34,12 @@ class LoaderBenchmark:
     workers: Sequence[int]
     batch_size: int
 
-    def run(self, settings: dict[str, Any], device: torch.device) -> Result:
+    def run(self, settings: dict[str, Any], device: torch.device) -> Measurement:
         # A worker has one thread.
         cv2.setNumThreads(1)
         torch.set_num_threads(1)
         rows = [self.row(dataset) for dataset in tqdm(training_sets(settings), desc="loader")]
-        return Result("loader", torch.device("cpu"), rows)
+        return Measurement("loader", torch.device("cpu"), rows)
 
     def row(self, dataset: DepthDataset) -> dict[str, Any]:
         rng = np.random.default_rng(0)

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from tr2m.benchmark.measurement import Measurement, sides
 from tr2m.benchmark.parts import free_memory
 from tr2m.benchmark.phases import PhaseClock
 from tr2m.benchmark.random_frames import random_batch
-from tr2m.benchmark.result import Result, sides
 from tr2m.benchmark.timing import MIB, PeakMemory, repeat, summary
 from tr2m.build import build
 from tr2m.models.frozen.precision import mixed_precision
@@ -34,7 +34,7 @@ class PredictBenchmark:
     warmup: int
 
     @torch.no_grad()
-    def run(self, settings: dict[str, Any], device: torch.device) -> Result:
+    def run(self, settings: dict[str, Any], device: torch.device) -> Measurement:
         image = random_batch(self.size, 1, device).image
         rows = [self.ours(settings, image, device)]
         for name, peer in tqdm(settings["peers"].items(), desc="predict"):
@@ -48,7 +48,7 @@ class PredictBenchmark:
             rows.append(
                 self.row(name, network.num_weights, estimate, device) | {"encoders (s)": None, "heads (s)": None}
             )
-        return Result("predict", device, rows, {"size": sides(self.size)})
+        return Measurement("predict", device, rows, {"size": sides(self.size)})
 
     def ours(self, settings: dict[str, Any], image: Tensor, device: torch.device) -> dict[str, Any]:
         model = build(settings["model"]).to(device).eval()

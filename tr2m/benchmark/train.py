@@ -11,11 +11,11 @@ import torch
 from tqdm import tqdm
 
 from tr2m.benchmark.flops import step_flops
+from tr2m.benchmark.measurement import Measurement, sides
 from tr2m.benchmark.parts import free_memory, make_trainer
 from tr2m.benchmark.phases import time_phases
 from tr2m.benchmark.random_frames import RandomFrames, first_batch
 from tr2m.benchmark.real_frames import real_steps, training_sets
-from tr2m.benchmark.result import Result, sides
 from tr2m.benchmark.timing import MIB, PeakMemory, matrix_ceiling, repeat, summary
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.distributed import is_main, process_count, process_rank
@@ -52,7 +52,7 @@ class TrainBenchmark:
     warmup: int
     matrix_side: int
 
-    def run(self, settings: dict[str, Any], device: torch.device) -> Result:
+    def run(self, settings: dict[str, Any], device: torch.device) -> Measurement:
         if min(self.batch_sizes) < process_count():
             raise UserError(f"what.batch_sizes={self.batch_sizes} leaves some of {process_count()} processes idle")
         trainer = make_trainer({**settings, "compile": False}, device, self.sizes[0])
@@ -76,7 +76,7 @@ class TrainBenchmark:
             },
             "compile": settings["compile"],
         }
-        return Result(
+        return Measurement(
             "train",
             device,
             rows,

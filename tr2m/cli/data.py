@@ -93,20 +93,20 @@ def show(arguments: list[str]) -> None:
     from tr2m.build import build
     from tr2m.data.sampling import choose_frames
     from tr2m.drawing.contact_sheet import save_contact_sheet
-    from tr2m.experiment.compose import build_scored
+    from tr2m.experiment.compose import build_evaluation_sets
     from tr2m.preparation.without_captions import without_captions
 
     config = settings["dataset"]
     split = settings["split"] or config["eval_split"]
     frames_only = {**config, "reader": without_captions(config["reader"]), "eval_split": split}
-    scored = build_scored(frames_only, settings["protocol"])[0]
+    shown = build_evaluation_sets(frames_only, settings["protocol"])[0]
     if "captions" in config["reader"]:
         try:
-            scored.dataset.captions = build(config["reader"]["captions"])
+            shown.dataset.captions = build(config["reader"]["captions"])
         except UserError as error:
             print(f"shown without captions: {error}")
-    name = f"{scored.dataset.name}_{split}.png"
+    name = f"{shown.dataset.name}_{split}.png"
     path = Path(settings["out"] or Path(settings["paths"]["outputs"], "contact_sheets", name))
-    indices = choose_frames(scored.dataset.sample_ids, settings["n"], settings["seed"])
-    save_contact_sheet(path, scored.dataset, scored.protocol, indices)
+    indices = choose_frames(shown.dataset.sample_ids, settings["n"], settings["seed"])
+    save_contact_sheet(path, shown.dataset, shown.protocol, indices)
     print(f"written: {path.absolute()}")

@@ -26,8 +26,9 @@ def main(arguments: list[str]) -> None:
     import numpy as np
 
     from tr2m.evaluation.alignment import LinearFit, MedianScale
-    from tr2m.evaluation.baselines import DepthNetwork, fit_global
-    from tr2m.evaluation.evaluator import Scored, evaluate
+    from tr2m.evaluation.depth_network import DepthNetwork
+    from tr2m.evaluation.evaluator import EvaluationSet, evaluate
+    from tr2m.evaluation.global_fit import fit_global
     from tr2m.evaluation.report import format_by_dataset, format_protocol, save_evaluation
     from tr2m.experiment.compose import build_datasets, build_trainer
 
@@ -39,22 +40,22 @@ def main(arguments: list[str]) -> None:
         evaluations[label] = trainers[label].fit()
 
     device = trainers["TR2M"].device
-    train_sets, scored_sets = build_datasets(settings["data"]["datasets"])
+    train_sets, evaluation_sets = build_datasets(settings["data"]["datasets"])
     relative = DepthNetwork(trainers["TR2M"].model.relative_depth, "relative_depth")
-    trained = [Scored(d, s.protocol) for d in train_sets for s in scored_sets if s.dataset.name == d.name]
+    trained = [EvaluationSet(d, s.protocol) for d in train_sets for s in evaluation_sets if s.dataset.name == d.name]
     global_fits = [
         fit_global(relative, [t for t in trained if t.dataset.name == s.dataset.name] or trained, device)
-        for s in scored_sets
+        for s in evaluation_sets
     ]
     alignments = {
-        "median*": [MedianScale()] * len(scored_sets),
-        "linear fit*": [LinearFit()] * len(scored_sets),
+        "median*": [MedianScale()] * len(evaluation_sets),
+        "linear fit*": [LinearFit()] * len(evaluation_sets),
         "global": global_fits,
     }
     rows = {
         label: [
             evaluate(relative, [replace(s, protocol=replace(s.protocol, alignment=a))], device, 0)[0]
-            for a, s in zip(aligned, scored_sets, strict=True)
+            for a, s in zip(aligned, evaluation_sets, strict=True)
         ]
         for label, aligned in alignments.items()
     } | evaluations
@@ -65,7 +66,7 @@ def main(arguments: list[str]) -> None:
             save_evaluation(evaluation, folder / "eval", name, {"method": label})
     table = format_by_dataset({label: [evaluation.result for evaluation in row] for label, row in rows.items()})
     seen = [dataset.name for dataset in train_sets]
-    unseen = [s.dataset.name for s in scored_sets if s.dataset.name not in seen]
+    unseen = [s.dataset.name for s in evaluation_sets if s.dataset.name not in seen]
     notes = (
         f"* uses the ground truth of the frame it scores. Trained on {', '.join(seen)}; "
         f"zero-shot: {', '.join(unseen)}.\n"

@@ -26,7 +26,7 @@ def main(settings: dict[str, Any]) -> None:
     from tr2m.evaluation.caption_average import CaptionAverage
     from tr2m.evaluation.evaluator import ModelMethod, evaluate
     from tr2m.experiment.baselines import align, build_baseline
-    from tr2m.experiment.compose import build_scored, pick_device, provenance
+    from tr2m.experiment.compose import build_evaluation_sets, pick_device, provenance
     from tr2m.experiment.load import model_of, read_trained
     from tr2m.training.run.run_log import environment
 
@@ -35,21 +35,21 @@ def main(settings: dict[str, Any]) -> None:
         raise UserError("not given: ckpt=... or baseline=..., one of the two")
     device = pick_device(settings["device"])
     captions = chosen("captions")
-    scored = build_scored(settings["dataset"], settings["protocol"], settings["captions"])
+    sets = build_evaluation_sets(settings["dataset"], settings["protocol"], settings["captions"])
     with process_group(device):
         if baseline:
             facts = {"method": baseline["name"], "checkpoint": None, "environment": environment(device)}
             home = Path(settings["paths"]["outputs"], baseline["name"])
-            method = build_baseline(baseline, scored, device)
+            method = build_baseline(baseline, sets, device)
         else:
             checkpoint = Path(settings["ckpt"])
             state = read_trained(checkpoint)
             facts = provenance(state["config"], checkpoint, device)
             home = checkpoint if checkpoint.is_dir() else checkpoint.absolute().parent.parent
             model = model_of(state, str(checkpoint), device)
-            note_size_mismatch(scored[0].dataset.input_size, model.input_sizes)
-            method = CaptionAverage(model, scored[0].dataset) if captions == "average" else ModelMethod(model)
-        evaluations = evaluate(method, align(scored, settings, method, device), device, settings["workers"])
+            note_size_mismatch(sets[0].dataset.input_size, model.input_sizes)
+            method = CaptionAverage(model, sets[0].dataset) if captions == "average" else ModelMethod(model)
+        evaluations = evaluate(method, align(sets, settings, method, device), device, settings["workers"])
         spreads = gather(getattr(method, "spreads", {}))
         if not is_main():
             return

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from tr2m.cli.options.app import hydra_app
 from tr2m.errors import UserError
 from tr2m.paper.tables.layout import World, in_world, read_layout
-from tr2m.paper.tables.plan import Step, plan, plan_text
+from tr2m.paper.tables.plan import Command, plan, plan_text
 from tr2m.paper.tables.results import fill, read_results
 from tr2m.shipped import shipped
 
@@ -68,11 +68,11 @@ def numbers(wanted: Any, known: list[int], world: str) -> list[int]:
     return [wanted]
 
 
-def run(steps: list[Step], jobs: int) -> None:
+def run(steps: list[Command], jobs: int) -> None:
     """First what needs nothing, then what needs a checkpoint, `jobs` at a time. Raises UserError if a command fails."""
     quiet = {**os.environ, "TQDM_DISABLE": "1"}
 
-    def execute(step: Step) -> None:
+    def execute(step: Command) -> None:
         ended = subprocess.run([*PROGRAM, *step.arguments], env=quiet, capture_output=True, text=True)
         if ended.returncode:
             raise UserError(f"{step}\n{ended.stderr.strip()[-2000:]}\nWhat is done is kept: the same command resumes.")

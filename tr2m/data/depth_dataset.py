@@ -85,7 +85,7 @@ class DepthDataset(Dataset, ABC):
         """SHA-256 of the sample ids in their order, on which the order of training depends."""
         return hashlib.sha256("\n".join(self.sample_ids).encode()).hexdigest()
 
-    def describe(self) -> dict[str, object]:
+    def conditions(self) -> dict[str, object]:
         """What a result has to say about the frames it was measured on."""
         digest = hashlib.sha256("\n".join(sorted(self.sample_ids)).encode()).hexdigest()
         return {

@@ -44,7 +44,7 @@ class DepthHistogram:
         bin_ = int(np.searchsorted(self.counts.cumsum(), share * self.count))
         return float(np.sqrt(_EDGES[bin_] * _EDGES[bin_ + 1]))
 
-    def describe(self) -> str:
+    def summary(self) -> str:
         """Range, quantiles, and a histogram in characters over the data set's range in equal steps."""
         near, median, far = (self.quantile(share) for share in (0.05, 0.5, 0.95))
         return (

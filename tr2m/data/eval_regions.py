@@ -17,7 +17,8 @@ class FullFrame:
         """True where a frame of this size, in pixels, is scored."""
         return torch.ones(height, width, dtype=torch.bool)
 
-    def describe(self) -> str:
+    @property
+    def description(self) -> str:
         return "whole frame"
 
 
@@ -36,7 +37,8 @@ class PixelBox:
         mask[self.top : self.bottom, self.left : self.right] = True
         return mask
 
-    def describe(self) -> str:
+    @property
+    def description(self) -> str:
         return f"rows {self.top}:{self.bottom}, columns {self.left}:{self.right}"
 
 
@@ -55,7 +57,8 @@ class FractionBox:
         columns = int(self.left * width), int(self.right * width)
         return PixelBox(*rows, *columns).mask(height, width)
 
-    def describe(self) -> str:
+    @property
+    def description(self) -> str:
         return f"rows {self.top}-{self.bottom} of the height, columns {self.left}-{self.right} of the width"
 
 

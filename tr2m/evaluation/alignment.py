@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import typing
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal
 
 import numpy as np
 import torch
@@ -23,8 +24,8 @@ Map = Float[Tensor, "H W"]
 Mask = Bool[Tensor, "H W"]
 
 
-@runtime_checkable
-class Alignment(Protocol):
+@typing.runtime_checkable
+class Alignment(typing.Protocol):
     """Turns a prediction of either kind into metric depth, given the ground truth and which of its pixels count."""
 
     name: str
@@ -140,7 +141,7 @@ class RobustFit(InverseDepthFit):
 
 @dataclass(frozen=True)
 class GlobalFit(InverseDepthFit):
-    """One scale and shift for all images (`tr2m.evaluation.baselines.fit_global`)."""
+    """One scale and shift for all images (`tr2m.evaluation.global_fit.fit_global`)."""
 
     scale: float
     shift: float

@@ -1,10 +1,11 @@
-"""Scoring a method on a data set: one loop for models and baselines, one pass for all protocols."""
+"""Scoring a method on a data set: one loop for models and baselines, one pass for all"""
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -16,15 +17,15 @@ from tr2m.data.depth_dataset import DepthDataset
 from tr2m.data.mixing import collate
 from tr2m.distributed import gather, is_main, process_count, process_rank
 from tr2m.errors import UserError
-from tr2m.evaluation import protocol as protocols
 from tr2m.evaluation.alignment import Kind
+from tr2m.evaluation.protocol import MIN_PIXELS, Protocol
 from tr2m.models.contract import RescalingModel
 from tr2m.ops.metrics import METRICS
 from tr2m.types import DepthBatch
 
 
-@runtime_checkable
-class Method(Protocol):
+@typing.runtime_checkable
+class Method(typing.Protocol):
     """Anything that predicts depth for a batch of one frame. It never looks at the ground truth."""
 
     kind: Kind
@@ -45,11 +46,11 @@ class ModelMethod:
 
 
 @dataclass(frozen=True)
-class Scored:
+class EvaluationSet:
     """A data set's evaluation frames, and the protocol they are scored under."""
 
     dataset: DepthDataset
-    protocol: protocols.Protocol
+    protocol: Protocol
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class FramePredictions:
 @torch.no_grad()
 def evaluate(
     method: Method,
-    scored: Sequence[Scored],
+    sets: Sequence[EvaluationSet],
     device: torch.device,
     workers: int,
     on_prediction: Callable[[int, DepthBatch, Tensor], None] | None = None,
@@ -113,25 +114,25 @@ def evaluate(
     Several processes take turns at the frames; each gets the whole result, the same as that of one process.
 
     Args:
-        scored: one data set under one or several protocols; the method runs once for all of them where it can.
+        sets: one data set under one or several protocols; the method runs once for all of them where it can.
         on_prediction: called with the frame's number, its batch of one and the prediction (h, w) for the first of
-            `scored`: for pictures.
+            `sets`: for pictures.
 
     Raises:
         UserError: under some protocol no frame has enough valid pixels.
     """
-    readings = list(dict.fromkeys(entry.dataset for entry in scored))
+    readings = list(dict.fromkeys(entry.dataset for entry in sets))
     frames = EvaluationFrames(readings)
     own = range(process_rank(), len(frames), process_count())
     loader = DataLoader(Subset(frames, own), batch_size=None, num_workers=workers)
-    scores: list[dict[int, dict[str, Any]]] = [{} for _ in scored]
-    title = f"evaluate {scored[0].dataset.name}"
+    scores: list[dict[int, dict[str, Any]]] = [{} for _ in sets]
+    title = f"evaluate {sets[0].dataset.name}"
     for number, read in zip(
         own, tqdm(loader, desc=title, leave=False, disable=None if is_main() else True), strict=True
     ):
         batches = [None if batch is None else batch.to(device) for batch in read]
         predict = FramePredictions(method)
-        for position, entry in enumerate(scored):
+        for position, entry in enumerate(sets):
             batch = batches[readings.index(entry.dataset)]
             if batch is None:
                 continue
@@ -141,10 +142,10 @@ def evaluate(
             metrics = entry.protocol.score(prediction, batch.depth[0], batch.valid[0], method.kind)
             scores[position][number] = {"sample_id": batch.sample_ids[0], **(metrics or {})}
     parts = gather(scores)
-    return [summarise([part[i] for part in parts], entry) for i, entry in enumerate(scored)]
+    return [summarise([part[i] for part in parts], entry) for i, entry in enumerate(sets)]
 
 
-def summarise(parts: Sequence[dict[int, dict[str, Any]]], scored: Scored) -> Evaluation:
+def summarise(parts: Sequence[dict[int, dict[str, Any]]], entry: EvaluationSet) -> Evaluation:
     """Metrics averaged over images in the order of the frames, with the protocol they were measured under.
 
     Args:
@@ -154,10 +155,10 @@ def summarise(parts: Sequence[dict[int, dict[str, Any]]], scored: Scored) -> Eva
     scores = [merged[number] for number in sorted(merged)]
     rows = [score for score in scores if len(score) > 1]
     skipped = [score["sample_id"] for score in scores if len(score) == 1]
-    dataset, protocol = scored.dataset, scored.protocol
+    dataset, protocol = entry.dataset, entry.protocol
     if not rows:
         raise UserError(
-            f"{dataset.name}: none of {len(skipped)} frames has {protocols.MIN_PIXELS} valid pixels between "
+            f"{dataset.name}: none of {len(skipped)} frames has {MIN_PIXELS} valid pixels between "
             f"{protocol.min_depth} and {protocol.max_depth} {protocol.unit}; check the unit its depth files decode to"
         )
     result = {
@@ -167,6 +168,6 @@ def summarise(parts: Sequence[dict[int, dict[str, Any]]], scored: Scored) -> Eva
         "skipped": skipped,
         "metrics": {name: sum(row[name] for row in rows) / len(rows) for name in METRICS},
         "unit": protocol.unit,
-        "protocol": {**protocol.describe(), **dataset.describe()},
+        "protocol": {**protocol.conditions(), **dataset.conditions()},
     }
     return Evaluation(result, rows)

@@ -66,12 +66,12 @@ class Protocol:
         prediction = prediction.nan_to_num(nan=low, posinf=self.max_depth).clamp(low, self.max_depth)
         return depth_metrics(prediction[scored], depth[scored] * UNITS_PER_METRE[self.unit])
 
-    def describe(self) -> dict[str, Any]:
+    def conditions(self) -> dict[str, Any]:
         """For result files: what must be equal before two results may be compared."""
         return {
             "name": self.name,
             "range": [self.min_depth, self.max_depth],
-            "crop": self.region.describe(),
+            "crop": self.region.description,
             "resize": "prediction to ground-truth size, bilinear, align_corners=True",
             "alignment": self.alignment.name,
             "alignment_description": self.alignment.description,

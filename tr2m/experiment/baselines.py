@@ -10,29 +10,31 @@ import torch
 from tr2m.build import build
 from tr2m.errors import UserError
 from tr2m.evaluation.alignment import DEFAULT_ALIGNMENTS
-from tr2m.evaluation.baselines import FitGlobally, fit_global
-from tr2m.evaluation.evaluator import Method, Scored
+from tr2m.evaluation.evaluator import EvaluationSet, Method
+from tr2m.evaluation.global_fit import FitGlobally, fit_global
 from tr2m.evaluation.saved_predictions import SavedPredictions
 
 
-def build_baseline(settings: dict[str, Any], scored: list[Scored], device: torch.device) -> Method:
+def build_baseline(settings: dict[str, Any], sets: list[EvaluationSet], device: torch.device) -> Method:
     """The method of a configs/baseline entry, on `device`. Saved predictions are checked against the frames first."""
     method = build(settings["method"])
     if isinstance(method, SavedPredictions):
-        for entry in scored:
+        for entry in sets:
             method.check(entry.dataset)
     else:
         method.model.to(device).eval()
     return method
 
 
-def align(scored: list[Scored], settings: dict[str, Any], method: Method, device: torch.device) -> list[Scored]:
-    """`scored` with the alignment that settings["alignment"] names; without one what fits the method's kind."""
+def align(
+    sets: list[EvaluationSet], settings: dict[str, Any], method: Method, device: torch.device
+) -> list[EvaluationSet]:
+    """`sets` with the alignment that settings["alignment"] names; without one what fits the method's kind."""
     alignment = build(settings.get("alignment")) or DEFAULT_ALIGNMENTS[method.kind]
     if isinstance(alignment, FitGlobally):
         dataset = settings["dataset"]
         if dataset["train_split"] is None:
             raise UserError("alignment=global is fitted on training frames, and this data set has none")
         trained = build(dataset["reader"], split=dataset["train_split"])
-        alignment = fit_global(method, [replace(scored[0], dataset=trained)], device)
-    return [replace(entry, protocol=replace(entry.protocol, alignment=alignment)) for entry in scored]
+        alignment = fit_global(method, [replace(sets[0], dataset=trained)], device)
+    return [replace(entry, protocol=replace(entry.protocol, alignment=alignment)) for entry in sets]

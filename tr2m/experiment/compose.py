@@ -12,7 +12,7 @@ from tr2m.data.captions.files import CaptionSource
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.distributed import on_main
 from tr2m.errors import UserError
-from tr2m.evaluation.evaluator import Scored
+from tr2m.evaluation.evaluator import EvaluationSet
 from tr2m.experiment.trainer import assemble_trainer
 from tr2m.training.run.resume import locate_run
 from tr2m.training.run.run_log import RunLog, environment
@@ -33,9 +33,9 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def build_scored(
+def build_evaluation_sets(
     dataset: dict[str, Any], protocol: str | None = None, captions: dict[str, Any] | None = None
-) -> list[Scored]:
+) -> list[EvaluationSet]:
     """The evaluation split of one configs/dataset entry under one of its protocols (None: the first), or under "all".
 
     A protocol's `reader` holds what it reads differently; protocols that read alike share one reader. `captions`, one
@@ -47,7 +47,7 @@ def build_scored(
         name = dataset["reader"]["name"]
         raise UserError(f"protocol={unknown[0]}: {name} does not know it; it has {', '.join(protocols)}, and all")
     readers: dict[str, DepthDataset] = {}
-    scored = []
+    sets = []
     for name in names:
         settings = dict(protocols[name])
         reader = {**dataset["reader"], **settings.pop("reader", {})}
@@ -56,8 +56,8 @@ def build_scored(
             readers[key] = build(reader, split=dataset["eval_split"])
             if captions:
                 readers[key].captions = build_captions(captions, readers[key])
-        scored.append(Scored(readers[key], build(settings, name=name)))
-    return scored
+        sets.append(EvaluationSet(readers[key], build(settings, name=name)))
+    return sets
 
 
 def build_captions(captions: dict[str, Any], dataset: DepthDataset) -> CaptionSource:
@@ -69,21 +69,21 @@ def build_captions(captions: dict[str, Any], dataset: DepthDataset) -> CaptionSo
     return build(settings, dataset=dataset)
 
 
-def build_datasets(datasets: dict[str, dict[str, Any]]) -> tuple[list[DepthDataset], list[Scored]]:
+def build_datasets(datasets: dict[str, dict[str, Any]]) -> tuple[list[DepthDataset], list[EvaluationSet]]:
     """Training and evaluation splits of all data sets. Raises one UserError that names every data set that cannot be
     had.
     """
-    train_sets, scored_sets, problems = [], [], []
+    train_sets, evaluation_sets, problems = [], [], []
     for dataset in datasets.values():
         try:
             if dataset["train_split"] is not None:
                 train_sets.append(build(dataset["reader"], split=dataset["train_split"]))
-            scored_sets += build_scored(dataset)
+            evaluation_sets += build_evaluation_sets(dataset)
         except UserError as error:
             problems.append(str(error))
     if problems:
         raise UserError("\n       ".join(problems))
-    return train_sets, scored_sets
+    return train_sets, evaluation_sets
 
 
 def build_trainer(settings: dict[str, Any], overrides: list[str]) -> Trainer:
@@ -92,9 +92,9 @@ def build_trainer(settings: dict[str, Any], overrides: list[str]) -> Trainer:
     experiment = Path(settings["paths"]["outputs"], str(settings["name"]))
     run_id = None if settings["run_id"] is None else str(settings["run_id"])
     folder, checkpoint = on_main(lambda: locate_run(experiment, run_id, settings["resume"]))
-    train_sets, scored_sets = build_datasets(settings["data"]["datasets"])
+    train_sets, evaluation_sets = build_datasets(settings["data"]["datasets"])
     trained = {dataset.name for dataset in train_sets}
-    validation_sets = [ValidationSet(s.dataset, s.protocol, s.dataset.name in trained) for s in scored_sets]
+    validation_sets = [ValidationSet(s.dataset, s.protocol, s.dataset.name in trained) for s in evaluation_sets]
     trainer = assemble_trainer(settings, train_sets, validation_sets, RunLog(folder, settings, overrides, device))
     if checkpoint:
         trainer.resume(checkpoint)

@@ -112,7 +112,7 @@ def check_frames(
                 histogram.add(result)
     findings.add("frames", problems, len(indices), how.shown)
     if histogram.count:
-        findings.facts.append(f"{label}: {histogram.describe()}")
+        findings.facts.append(f"{label}: {histogram.summary()}")
         findings.problems += [f"{label}: {p}" for p in histogram.problems(dataset.plausible_median)]
 
 

@@ -6,10 +6,10 @@ configs/prepare/<data set>.yaml lists them.
 from __future__ import annotations
 
 import shutil
+import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from tqdm import tqdm
 
@@ -45,8 +45,8 @@ class Outcome:
     problems: list[str] = field(default_factory=list)
 
 
-@runtime_checkable
-class Step(Protocol):
+@typing.runtime_checkable
+class PreparationStep(typing.Protocol):
     """One step of a preparation."""
 
     def run(self, place: Workplace, outcome: Outcome) -> None:
@@ -54,7 +54,7 @@ class Step(Protocol):
         ...
 
 
-def prepare(steps: Sequence[Step], place: Workplace) -> Outcome:
+def prepare(steps: Sequence[PreparationStep], place: Workplace) -> Outcome:
     """Run all steps. A step that fails does not keep the others from their work: the user hears of everything at once.
 
     Raises UserError if there is no folder of archives.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tr2m.drawing.panels import save_panel
-from tr2m.evaluation.evaluator import Evaluation, ModelMethod, Scored, evaluate
+from tr2m.evaluation.evaluator import Evaluation, EvaluationSet, ModelMethod, evaluate
 from tr2m.models.contract import RescalingModel
 from tr2m.training.run.log_failures import log_failures
 from tr2m.training.run.run_log import RunLog
@@ -17,7 +17,7 @@ from tr2m.types import DepthBatch
 
 
 @dataclass(frozen=True)
-class ValidationSet(Scored):
+class ValidationSet(EvaluationSet):
     """A data set to score while training, and whether it counts when the best checkpoint is chosen."""
 
     monitored: bool

@@ -82,7 +82,7 @@ class LogWindow:
         finite = values.isfinite().all(dim=1).tolist()
         bad = [(record, row) for record, row, good in zip(records, values.tolist(), finite, strict=True) if not good]
         for record, row in bad:
-            self._describe(record, dict(zip(names, row, strict=True)))
+            self._write_report(record, dict(zip(names, row, strict=True)))
         if bad and skipped + len(bad) > self.budget:
             record, row = bad[max(0, self.budget - skipped)]
             raise NonFiniteLossError(self._message(record, dict(zip(names, row, strict=True))))
@@ -101,7 +101,7 @@ class LogWindow:
             f"samples' depth, lower optim.optimizer.lr, or allow more than {self.budget} with trainer.skip_nonfinite"
         )
 
-    def _describe(self, record: StepRecord, terms: dict[str, float]) -> None:
+    def _write_report(self, record: StepRecord, terms: dict[str, float]) -> None:
         """nonfinite/step_<n>_process<rank>.json: samples, terms and ranges."""
         ranges = [dict(zip(MAPS, part, strict=False)) for part in record.ranges.tolist()]
         content = {"step": record.step, "dataset": record.dataset, "sample_ids": record.sample_ids}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+import typing
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from tr2m.errors import UserError
 
@@ -16,8 +16,8 @@ _ADVICE = (
 )
 
 
-@runtime_checkable
-class CaptionSource(Protocol):
+@typing.runtime_checkable
+class CaptionSource(typing.Protocol):
     """Gives the captions of a frame; evaluation takes the first, training draws one."""
 
     description: str

@@ -38,8 +38,8 @@ class C3VD(ListedDataset):
         self.paths = [files[frame] for frame in frames]
         return [f"{video}/{number:04d}" for video, number in frames]
 
-    def describe(self) -> dict[str, object]:
-        return {**super().describe(), "crop": self.crop, "mask_corners": self.mask_corners}
+    def conditions(self) -> dict[str, object]:
+        return {**super().conditions(), "crop": self.crop, "mask_corners": self.mask_corners}
 
     def read_frame(self, index: int) -> Frame:
         image_path, depth_path = self.paths[index]

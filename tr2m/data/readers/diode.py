@@ -25,8 +25,8 @@ class DIODEOutdoor(ListedDataset):
         frames = [(path.parts[0], str(path.with_suffix(""))) for path in found]
         return [sample_id for _, sample_id in select_split(self.split_file, self.split, frames)]
 
-    def describe(self) -> dict[str, object]:
-        return {**super().describe(), "use_mask": self.use_mask}
+    def conditions(self) -> dict[str, object]:
+        return {**super().conditions(), "use_mask": self.use_mask}
 
     def read_frame(self, index: int) -> Frame:
         image_path, depth_path, mask_path = (

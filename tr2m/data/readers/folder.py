@@ -44,8 +44,8 @@ class Folder(DepthDataset):
         self.captions = self.captions or TableCaptions(self.rows)
         return [row.sample_id for row in self.rows]
 
-    def describe(self) -> dict[str, object]:
-        return {**super().describe(), "invalid": self.invalid}
+    def conditions(self) -> dict[str, object]:
+        return {**super().conditions(), "invalid": self.invalid}
 
     def read_frame(self, index: int) -> Frame:
         row = self.rows[index]

@@ -35,8 +35,8 @@ class HyperSim(ListedDataset):
         frames = select_split(self.split_file, self.split, listed_frames(self.root / LIST, self.split))
         return ["/".join(frame) for frame in frames]
 
-    def describe(self) -> dict[str, object]:
-        return {**super().describe(), "image": self.image, "image_size": self.image_size}
+    def conditions(self) -> dict[str, object]:
+        return {**super().conditions(), "image": self.image, "image_size": self.image_size}
 
     def read_frame(self, index: int) -> Frame:
         scene, camera, number = self.sample_ids[index].split("/")

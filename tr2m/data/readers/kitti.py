@@ -32,8 +32,8 @@ class KITTI(ListedDataset):
         frames = load_split(self.split_file, self.split)
         return [f"{drive[:10]}/{drive}_sync/image_02/data/{number:010d}" for drive, number in frames]
 
-    def describe(self) -> dict[str, object]:
-        return {**super().describe(), "ground_truth": self.ground_truth}
+    def conditions(self) -> dict[str, object]:
+        return {**super().conditions(), "ground_truth": self.ground_truth}
 
     def read_frame(self, index: int) -> Frame:
         sample_id = self.sample_ids[index]

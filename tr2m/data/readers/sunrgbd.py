@@ -34,8 +34,8 @@ class SUNRGBD(ListedDataset):
         frames = select_split(self.split_file, self.split, listed)
         return [f"{camera}/{folder}" for camera, folder in frames if not (self.exclude_nyu and camera == NYU)]
 
-    def describe(self) -> dict[str, object]:
-        return {**super().describe(), "depth_decode": self.depth_decode, "exclude_nyu": self.exclude_nyu}
+    def conditions(self) -> dict[str, object]:
+        return {**super().conditions(), "depth_decode": self.depth_decode, "exclude_nyu": self.exclude_nyu}
 
     def read_frame(self, index: int) -> Frame:
         folder = self.root / "SUNRGBD" / self.sample_ids[index]

@@ -11,14 +11,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from tr2m.data.mixing import collate
-from tr2m.evaluation.evaluator import Scored
+from tr2m.evaluation.evaluator import EvaluationSet
 from tr2m.evaluation.protocol import UNITS_PER_METRE, Protocol, resize_to
 from tr2m.models.contract import RescalingModel
 from tr2m.types import DepthBatch, DepthOutput
 
 
 @dataclass(frozen=True)
-class Frame:
+class PredictedFrame:
     """One frame on the CPU with the outputs of all models, by label; the first is the one in question."""
 
     batch: DepthBatch
@@ -61,12 +61,12 @@ class Frame:
 
 @torch.no_grad()
 def read_frames(
-    models: Mapping[str, RescalingModel], sets: Sequence[Scored], count: int, device: torch.device
-) -> dict[str, list[Frame]]:
+    models: Mapping[str, RescalingModel], sets: Sequence[EvaluationSet], count: int, device: torch.device
+) -> dict[str, list[PredictedFrame]]:
     """`count` frames of each data set, evenly spaced over its evaluation split, by the data set's name."""
     first = next(iter(models.values()))
     first.require_maps("the first model of the figures")
-    frames: dict[str, list[Frame]] = {}
+    frames: dict[str, list[PredictedFrame]] = {}
     for entry in sets:
         positions = torch.linspace(0, len(entry.dataset) - 1, min(count, len(entry.dataset))).round().int().tolist()
         for index in tqdm(positions, desc=f"figures {entry.dataset.name}", leave=False):
@@ -74,7 +74,9 @@ def read_frames(
             there = batch.to(device)
             outputs = {label: m(there.image, there.captions, there.relative_depth) for label, m in models.items()}
             relative = first.encode(there.image, there.captions, there.relative_depth).relative_depth[0].cpu()
-            frame = Frame(batch, entry.protocol, relative, {label: to_cpu(output) for label, output in outputs.items()})
+            frame = PredictedFrame(
+                batch, entry.protocol, relative, {label: to_cpu(output) for label, output in outputs.items()}
+            )
             frames.setdefault(entry.dataset.name, []).append(frame)
     return frames
 

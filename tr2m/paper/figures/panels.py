@@ -10,10 +10,10 @@ from torch import Tensor
 
 from tr2m.drawing.axes import Picture, depth_limits, holes, save_grid
 from tr2m.evaluation.alignment import LinearFit
-from tr2m.paper.figures.frames import Frame
+from tr2m.paper.figures.frames import PredictedFrame
 
 
-def save_comparison(path: Path, frames: list[Frame]) -> None:
+def save_comparison(path: Path, frames: list[PredictedFrame]) -> None:
     """Figures 3 and 7: image, ground truth, and for each model its depth and its AbsRel map; a row for each frame."""
     rows = []
     for frame in frames:
@@ -32,7 +32,7 @@ def save_comparison(path: Path, frames: list[Frame]) -> None:
     save_grid(path, rows)
 
 
-def save_corrections(path: Path, frames: list[Frame]) -> None:
+def save_corrections(path: Path, frames: list[PredictedFrame]) -> None:
     """Figure 4: the relative depth fitted to the ground truth by one scale and shift, the model's depth, the ground
     truth; the rectangle is where the first two disagree most.
     """
@@ -53,7 +53,7 @@ def save_corrections(path: Path, frames: list[Frame]) -> None:
     save_grid(path, rows)
 
 
-def save_maps(path: Path, frames: list[Frame]) -> None:
+def save_maps(path: Path, frames: list[PredictedFrame]) -> None:
     """Image, relative depth, scale map, shift map and depth; a row for each frame."""
     rows = []
     for frame in frames:
@@ -85,10 +85,10 @@ def most_different(
     return top, top + height, left, left + width
 
 
-def photograph(frame: Frame) -> Picture:
+def photograph(frame: PredictedFrame) -> Picture:
     return Picture(f"{frame.batch.dataset}\n{frame.name}", frame.batch.image[0].permute(1, 2, 0))
 
 
-def depth_style(frame: Frame) -> dict[str, float | str]:
+def depth_style(frame: PredictedFrame) -> dict[str, float | str]:
     near, far = depth_limits(frame.depth, frame.scored)
     return {"cmap": "magma_r", "vmin": near * frame.per_metre, "vmax": far * frame.per_metre}

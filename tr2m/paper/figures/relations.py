@@ -14,7 +14,7 @@ from tr2m.drawing.axes import COLOURS, MARKERS, pyplot, save
 from tr2m.errors import UserError
 from tr2m.ops.alignment import fit_scale_shift
 from tr2m.ops.depth_classes import cell_depth, depth_classes, depth_extent
-from tr2m.paper.figures.frames import Frame
+from tr2m.paper.figures.frames import PredictedFrame
 
 CLASSES = 5
 """Of Figure 5: few enough to see."""
@@ -22,7 +22,7 @@ POINTS = 1500
 """At most so many tokens: t-SNE is quadratic in them."""
 
 
-def save_embedding(path: Path, frames: list[Frame]) -> None:
+def save_embedding(path: Path, frames: list[PredictedFrame]) -> None:
     """Figure 5: t-SNE of the fused tokens of each model, coloured by the depth class of what they see.
 
     The title says by how much the cosine similarity of tokens of one image and class exceeds that of other classes.
@@ -50,7 +50,7 @@ def save_embedding(path: Path, frames: list[Frame]) -> None:
     save(figure, path)
 
 
-def labelled_tokens(frames: list[Frame], label: str) -> tuple[Float[Tensor, "M D"], Int[Tensor, " M"], float]:
+def labelled_tokens(frames: list[PredictedFrame], label: str) -> tuple[Float[Tensor, "M D"], Int[Tensor, " M"], float]:
     """Normalised fused tokens of all frames, their depth classes (Eq. 7), and the gap of cosine similarity."""
     tokens, classes, gaps = [], [], []
     for frame in frames:
@@ -72,7 +72,7 @@ def labelled_tokens(frames: list[Frame], label: str) -> tuple[Float[Tensor, "M D
     return torch.cat(tokens), torch.cat(classes), sum(gaps) / max(len(gaps), 1)
 
 
-def save_scale_relation(path: Path, frames: Mapping[str, list[Frame]]) -> None:
+def save_scale_relation(path: Path, frames: Mapping[str, list[PredictedFrame]]) -> None:
     """The scale of each frame's linear fit to the ground truth against that of the fit to the prediction."""
     plt = pyplot()
     figure, axis = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
@@ -88,7 +88,7 @@ def save_scale_relation(path: Path, frames: Mapping[str, list[Frame]]) -> None:
     save(figure, path)
 
 
-def scales(frame: Frame) -> tuple[float, float]:
+def scales(frame: PredictedFrame) -> tuple[float, float]:
     """Scale of the least-squares fit of relative depth to 1 / ground truth and to 1 / prediction, same pixels."""
     relative, scored = frame.relative_at_size()[None], frame.scored[None]
     predicted = frame.metric_depth(next(iter(frame.outputs)))

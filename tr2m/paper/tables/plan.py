@@ -11,7 +11,7 @@ from tr2m.paper.tables.results import Filled
 
 
 @dataclass(frozen=True)
-class Step:
+class Command:
     """One command.
 
     Args:
@@ -34,13 +34,13 @@ class Step:
         return " ".join(["tr2m", *(f"'{a}'" if set(a) & set("[]{}~ ") else a for a in self.arguments)])
 
 
-def plan(tables: Sequence[Filled], world: World, outputs: Path) -> list[Step]:
+def plan(tables: Sequence[Filled], world: World, outputs: Path) -> list[Command]:
     """What is missing in `tables`: every run once, each before the evaluations of its checkpoint.
 
     Args:
         outputs: the folder of runs, where results are looked for and made.
     """
-    steps: dict[Path, Step] = {}
+    steps: dict[Path, Command] = {}
     for row, dataset, source, seed in missing_cells(tables, world.seeds):
         for step in cell_steps(row, dataset, source, seed, world, outputs):
             steps.setdefault(step.makes, step)
@@ -59,7 +59,7 @@ def missing_cells(tables: Sequence[Filled], seeds: Sequence[int]) -> Iterator[tu
                         yield row, dataset, source, seed
 
 
-def cell_steps(row: Row, dataset: str, source: Source, seed: int, world: World, outputs: Path) -> list[Step]:
+def cell_steps(row: Row, dataset: str, source: Source, seed: int, world: World, outputs: Path) -> list[Command]:
     """What makes one cell: nothing where it cannot be made (a global fit on a data set without training frames)."""
     if source.kind != "experiment":
         return baseline_steps(row, dataset, source, world, outputs)
@@ -74,7 +74,7 @@ def cell_steps(row: Row, dataset: str, source: Source, seed: int, world: World, 
     arguments = ["eval", f"ckpt={checkpoint}", f"dataset={dataset}", f"protocol={world.protocol}"]
     if source.captions != "correct":
         arguments.append(f"captions={source.captions}")
-    return [*steps, Step(tuple(arguments), world.hours["eval"], result, checkpoint)]
+    return [*steps, Command(tuple(arguments), world.hours["eval"], result, checkpoint)]
 
 
 def result_path(run: Path, dataset: str, source: Source) -> Path:
@@ -83,16 +83,16 @@ def result_path(run: Path, dataset: str, source: Source) -> Path:
     return run / "eval" / f"{'_'.join([dataset, *unusual])}.json"
 
 
-def training_step(experiment: str, seed: int, world: World, outputs: Path, checkpoint: Path) -> Step:
+def training_step(experiment: str, seed: int, world: World, outputs: Path, checkpoint: Path) -> Command:
     """Train, or go on where a run that was cut off has got to."""
     chosen = f"[{experiment},{world.base}]" if world.base else experiment
     arguments = ["train", f"experiment={chosen}", f"name={experiment}", f"run_id=seed{seed}", f"seed={seed}"]
     arguments += world.train_overrides.get(experiment, "").split()
     arguments += [f"paths.outputs={outputs}", "resume=auto"]
-    return Step(tuple(arguments), world.hours.get(experiment, world.hours["train"]), checkpoint)
+    return Command(tuple(arguments), world.hours.get(experiment, world.hours["train"]), checkpoint)
 
 
-def baseline_steps(row: Row, dataset: str, source: Source, world: World, outputs: Path) -> list[Step]:
+def baseline_steps(row: Row, dataset: str, source: Source, world: World, outputs: Path) -> list[Command]:
     if source.alignment == "global" and dataset not in world.trained:
         return []
     named, needs = (f"baseline={source.method}",), None
@@ -101,10 +101,10 @@ def baseline_steps(row: Row, dataset: str, source: Source, world: World, outputs
         named = ("baseline=folder", f"baseline.name={source.method}", f"baseline.method.root={needs}")
     common = (f"alignment={source.alignment}", f"dataset={dataset}", f"protocol={world.protocol}")
     arguments = ("eval", *named, *common, f"paths.outputs={outputs}")
-    return [Step(arguments, world.hours["eval"], result_path(outputs / source.method, dataset, source), needs)]
+    return [Command(arguments, world.hours["eval"], result_path(outputs / source.method, dataset, source), needs)]
 
 
-def plan_text(steps: Sequence[Step], device: str) -> str:
+def plan_text(steps: Sequence[Command], device: str) -> str:
     """One line for each command with the hours expected, and their sum."""
     lines = [f"[{step.hours:6.2f} h] {step}" for step in steps]
     total = sum(step.hours for step in steps if step.can_run)

@@ -16,7 +16,7 @@ BELONGS_TO_THE_METHOD = {"alignment", "alignment_description", "caption_source",
 
 
 @dataclass(frozen=True)
-class Result:
+class ResultFile:
     """A result file of `tr2m eval` or `tr2m train`."""
 
     path: Path
@@ -50,13 +50,13 @@ class Filled:
     """A table and what fills it: for each row and data set the results of its seeds."""
 
     layout: Layout
-    results: Mapping[tuple[int, str], Sequence[Result]]
+    results: Mapping[tuple[int, str], Sequence[ResultFile]]
 
     def values(self, row: int, dataset: str, metric: str) -> list[float]:
         return [result.content["metrics"][metric] for result in self.results.get((row, dataset), ())]
 
 
-def read_results(folder: Path) -> list[Result]:
+def read_results(folder: Path) -> list[ResultFile]:
     """All result files below `folder`, the oldest first. Raises UserError for a file that is none."""
     results = []
     for path in sorted(folder.glob("**/eval/*.json"), key=lambda path: (path.stat().st_mtime, path)):
@@ -65,11 +65,11 @@ def read_results(folder: Path) -> list[Result]:
             _ = content["dataset"], content["metrics"], content["unit"], content["protocol"]["alignment"]
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise UserError(f"{path}: this is no result file ({error!r}); move it out of {folder}") from error
-        results.append(Result(path, content))
+        results.append(ResultFile(path, content))
     return results
 
 
-def fill(layout: Layout, results: Sequence[Result], protocol: str, seeds: Sequence[int]) -> Filled:
+def fill(layout: Layout, results: Sequence[ResultFile], protocol: str, seeds: Sequence[int]) -> Filled:
     """For every cell its results under `protocol`, one for each seed; the newest counts.
 
     Raises:
@@ -85,7 +85,9 @@ def fill(layout: Layout, results: Sequence[Result], protocol: str, seeds: Sequen
     return Filled(layout, {key: found for key, found in chosen.items() if found})
 
 
-def newest(results: Sequence[Result], row: Row, dataset: str, protocol: str, seeds: Sequence[int]) -> list[Result]:
+def newest(
+    results: Sequence[ResultFile], row: Row, dataset: str, protocol: str, seeds: Sequence[int]
+) -> list[ResultFile]:
     by_seed = {
         result.seed: result
         for result in results
@@ -96,7 +98,7 @@ def newest(results: Sequence[Result], row: Row, dataset: str, protocol: str, see
     return [by_seed[seed] for seed in seeds if seed in by_seed]
 
 
-def check_comparable(results: Sequence[Result]) -> None:
+def check_comparable(results: Sequence[ResultFile]) -> None:
     """Raise UserError unless all results were measured under the same conditions."""
     for result in results[1:]:
         first, other = results[0].conditions(), result.conditions()

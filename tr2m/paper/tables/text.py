@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tr2m.evaluation.report import format_conditions
 from tr2m.paper.tables.layout import Column, Layout
 from tr2m.paper.tables.marks import Mark, larger_is_better, marks, mean_ranks
-from tr2m.paper.tables.results import Filled, Result
+from tr2m.paper.tables.results import Filled, ResultFile
 
 NOT_RUN = "—"
 METRIC_NAMES = {
@@ -123,7 +123,7 @@ def notes_of(filled: Filled, with_paper: bool) -> list[str]:
     return notes
 
 
-def origin(results: Sequence[Result]) -> str:
+def origin(results: Sequence[ResultFile]) -> str:
     """What one row was measured with: checkpoints, alignment, captions, commits."""
     contents = [result.content for result in results]
     facts = {

@@ -16,7 +16,7 @@ from tr2m.training.run.run_log import environment
 
 
 @dataclass(frozen=True)
-class Result:
+class Measurement:
     """Rows of one table.
 
     Args:

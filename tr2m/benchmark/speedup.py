@@ -1,4 +1,4 @@
-"""what=baseline: the project's training step beside a plain loop, in turns, in one process."""
+"""what=speedup: the project's training step beside a plain loop, in turns, in one process."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from tr2m.benchmark.measurement import Measurement, sides
 from tr2m.benchmark.parts import free_memory, make_plain_loop, make_trainer
 from tr2m.benchmark.random_frames import random_batch
-from tr2m.benchmark.result import Result, sides
 from tr2m.benchmark.timing import MIB, PeakMemory, repeat, summary
 
 
 @dataclass(frozen=True)
-class BaselineBenchmark:
+class SpeedupBenchmark:
     """A B A B: a device that warms up or slows down does so to both.
 
     Args:
@@ -30,9 +30,9 @@ class BaselineBenchmark:
     steps: int
     warmup: int
 
-    def run(self, settings: dict[str, Any], device: torch.device) -> Result:
-        rows = [self.row(settings, size, device) for size in tqdm(self.sizes, desc="baseline")]
-        return Result("baseline", device, rows, {"compile": settings["compile"]})
+    def run(self, settings: dict[str, Any], device: torch.device) -> Measurement:
+        rows = [self.row(settings, size, device) for size in tqdm(self.sizes, desc="speedup")]
+        return Measurement("speedup", device, rows, {"compile": settings["compile"]})
 
     def row(self, settings: dict[str, Any], size: Sequence[int], device: torch.device) -> dict[str, Any]:
         batch = random_batch(size, self.batch_size, device)

@@ -1,4 +1,4 @@
-"""what=schedule: how long the paper's whole schedule would take, and what holds it up."""
+"""what=training_time: how long the paper's whole schedule would take, and what holds it up."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from tr2m.benchmark.measurement import Measurement, sides
 from tr2m.benchmark.parts import make_trainer
 from tr2m.benchmark.random_frames import random_batch
-from tr2m.benchmark.result import Result, sides
 from tr2m.benchmark.timing import repeat, summary
 from tr2m.errors import UserError
 
 
 @dataclass(frozen=True)
-class ScheduleBenchmark:
+class TrainingTimeBenchmark:
     """Measures the step at each data set's size, and takes the loaders' rates from a file of what=loader.
 
     Args:
@@ -38,11 +38,11 @@ class ScheduleBenchmark:
     loader: str | None
     cores: int
 
-    def run(self, settings: dict[str, Any], device: torch.device) -> Result:
+    def run(self, settings: dict[str, Any], device: torch.device) -> Measurement:
         rates = {} if self.loader is None else loader_rates(Path(self.loader))
         trainer = make_trainer(settings, device, next(iter(self.datasets.values()))["size"])
         rows, hours = [], 0.0
-        for name, dataset in tqdm(self.datasets.items(), desc="schedule"):
+        for name, dataset in tqdm(self.datasets.items(), desc="training_time"):
             batch = random_batch(dataset["size"], self.batch_size, device)
             step = summary(repeat(lambda b=batch: trainer.train_step([b]), device, self.steps, self.warmup))["seconds"]
             steps = -(-dataset["frames"] // self.batch_size) * self.epochs
@@ -61,7 +61,7 @@ class ScheduleBenchmark:
                     "bottleneck": bottleneck(device_hours, loading_hours),
                 }
             )
-        return Result("schedule", device, rows, {"hours in all": hours, "compile": settings["compile"]})
+        return Measurement("training_time", device, rows, {"hours in all": hours, "compile": settings["compile"]})
 
 
 def loader_rates(path: Path) -> dict[str, float]:

@@ -1,0 +1,29 @@
+"""Networks as they were published, as evaluation methods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from tr2m.evaluation.alignment import Kind
+from tr2m.types import DepthBatch
+
+
+@dataclass(frozen=True)
+class DepthNetwork:
+    """A network that sees the image and nothing else.
+
+    Args:
+        model: RGB (B, 3, H, W) in [0, 1] -> (B, H, W).
+        kind: what it predicts. Relative depth that comes with the data is used in place of the model's.
+    """
+
+    model: nn.Module
+    kind: Kind
+
+    def __call__(self, batch: DepthBatch) -> Float[Tensor, "B h w"]:
+        if self.kind == "relative_depth" and batch.relative_depth is not None:
+            return batch.relative_depth
+        return self.model(batch.image)
