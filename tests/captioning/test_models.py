@@ -108,7 +108,7 @@ def use_weights(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def load(source: str, **changes: object) -> Captioner:
     """The captioner of configs/source/<source>.yaml, as a tiny model."""
-    config = tiny.config("dataset=ibims", f"source={source}", name="data_captions")["source"]["captions"]
+    config = tiny.config("dataset=ibims", f"source={source}", name="captions")["source"]["captions"]
     return build(config | {"repo_id": TINY[source]} | changes)
 
 

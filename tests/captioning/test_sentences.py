@@ -12,7 +12,7 @@ from tr2m.captioning.panoptic import class_name
 from tr2m.captioning.sentences import counted, number_word, object_sentences, whole_sentences
 from tr2m.models.frozen.text_encoder import count_tokens
 
-OBJECTS = tiny.config("dataset=ibims", "source=objects", name="data_captions")["source"]["captions"]
+OBJECTS = tiny.config("dataset=ibims", "source=objects", name="captions")["source"]["captions"]
 PLURALS = OBJECTS["plurals"]
 
 
