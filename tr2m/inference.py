@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from tr2m.data.transforms import evaluation_tensors
 from tr2m.errors import UserError
 from tr2m.evaluation.caption_average import average_over_captions
 from tr2m.evaluation.protocol import resize_to
+from tr2m.json_text import json_text
 from tr2m.models.contract import RescalingModel
 from tr2m.models.frozen.resize_rule import LowerBound
 from tr2m.types import Frame, unit_range
@@ -120,7 +120,7 @@ def save_prediction(prediction: Prediction, folder: Path) -> Path:
         "depth_quantiles": {"5": low, "50": middle, "95": high},
         "mean_caption_spread": float(prediction.caption_spread.mean()),
     }
-    (folder / "prediction.json").write_text(json.dumps(facts, indent=2) + "\n")
+    (folder / "prediction.json").write_text(json_text(facts) + "\n")
     return folder
 
 

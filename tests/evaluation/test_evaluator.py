@@ -49,7 +49,8 @@ def test_averages_over_images_not_over_pixels_and_counts_what_it_skips():
 
 def test_a_result_says_how_it_was_measured():
     result = score(TooFar(), Flat(depths=[2.0], pixels=[48])).result
-    assert set(result) == {"dataset", "n_images", "n_skipped", "skipped", "metrics", "unit", "protocol"}
+    counts = {"n_images", "n_skipped", "skipped", "nonfinite_pixels"}
+    assert set(result) == {"dataset", *counts, "metrics", "unit", "protocol"}
     keys = {"range", "crop", "resize", "alignment", "flip_tta", "averaging", "split_sha256", "caption_source"}
     assert keys <= set(result["protocol"])
 

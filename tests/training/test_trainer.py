@@ -156,7 +156,7 @@ def test_panels_are_pictures(tmp_path: Path):
 
 def test_pictures_and_the_tracker_never_stop_training(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     trainer = make_trainer(tmp_path, epochs=1, panels=1)
-    trainer.log.start()
+    trainer.log.__enter__()
     (tmp_path / "panels").write_text("a file where a folder is wanted")
     (tmp_path / "metrics.jsonl").mkdir()
     assert len(trainer.fit()) == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 import torch
 
+from tr2m.json_text import json_text
 from tr2m.training.run.run_log import environment
 
 
@@ -60,7 +60,7 @@ class Measurement:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.what}.json"
         content = {"what": self.what, "environment": self.environment, "rows": list(self.rows), "notes": self.notes}
-        path.write_text(json.dumps(content, indent=2) + "\n")
+        path.write_text(json_text(content) + "\n")
         path.with_suffix(".md").write_text(self.markdown() + "\n")
         return path
 

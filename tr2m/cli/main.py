@@ -58,7 +58,7 @@ def help_text() -> str:
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """A UserError ends the program with its message, exit code 2 and no traceback."""
+    """A UserError ends the program with its message, exit code 2 and no traceback; Ctrl-C with exit code 130."""
     try:
         yield
     except UserError as error:
@@ -66,3 +66,6 @@ def user_errors() -> Iterator[None]:
         message = str(error).rpartition("tr2m.errors.UserError: ")[-1].strip()
         print(f"error: {message}", file=sys.stderr)
         raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        raise SystemExit(130) from None

@@ -10,10 +10,10 @@ Needs no weights and no memory for them. The last line is JSON.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from tr2m.cli.options.app import hydra_app
+from tr2m.json_text import json_text
 
 FROZEN = ("image_encoder", "text_encoder", "relative_depth")
 
@@ -27,4 +27,4 @@ def main(settings: dict[str, Any]) -> None:
     for name, count in counts.items():
         state = "frozen" if name in FROZEN else "trained"
         print(f"{name:<16} {count:>13,}  {state}")
-    print(json.dumps(counts))
+    print(json_text(counts, indent=None))

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import Dataset, Subset
 from tqdm import tqdm
 
 from tr2m.data.depth_dataset import DepthDataset
+from tr2m.data.loading import data_loader
 from tr2m.data.mixing import collate
 from tr2m.distributed import gather, is_main, process_count, process_rank
 from tr2m.errors import UserError
@@ -111,7 +112,8 @@ def evaluate(
 ) -> list[Evaluation]:
     """Score `method` on every frame, one frame at a time, so that results do not depend on a batch size.
 
-    Several processes take turns at the frames; each gets the whole result, the same as that of one process.
+    Several processes take turns at the frames; each gets the whole result, the same as that of one process. Predicted
+    pixels that are NaN or infinite are scored as the nearest or farthest depth and counted (`nonfinite_pixels`).
 
     Args:
         sets: one data set under one or several protocols; the method runs once for all of them where it can.
@@ -124,7 +126,7 @@ def evaluate(
     readings = list(dict.fromkeys(entry.dataset for entry in sets))
     frames = EvaluationFrames(readings)
     own = range(process_rank(), len(frames), process_count())
-    loader = DataLoader(Subset(frames, own), batch_size=None, num_workers=workers)
+    loader = data_loader(Subset(frames, own), workers, batch_size=None)
     scores: list[dict[int, dict[str, Any]]] = [{} for _ in sets]
     title = f"evaluate {sets[0].dataset.name}"
     for number, read in zip(
@@ -140,6 +142,8 @@ def evaluate(
             if on_prediction is not None and position == 0:
                 on_prediction(number, batch, prediction)
             metrics = entry.protocol.score(prediction, batch.depth[0], batch.valid[0], method.kind)
+            if metrics is not None:
+                metrics["nonfinite_pixels"] = int((~prediction.isfinite()).sum())
             scores[position][number] = {"sample_id": batch.sample_ids[0], **(metrics or {})}
     parts = gather(scores)
     return [summarise([part[i] for part in parts], entry) for i, entry in enumerate(sets)]
@@ -166,6 +170,7 @@ def summarise(parts: Sequence[dict[int, dict[str, Any]]], entry: EvaluationSet) 
         "n_images": len(rows),
         "n_skipped": len(skipped),
         "skipped": skipped,
+        "nonfinite_pixels": sum(row["nonfinite_pixels"] for row in rows),
         "metrics": {name: sum(row[name] for row in rows) / len(rows) for name in METRICS},
         "unit": protocol.unit,
         "protocol": {**protocol.conditions(), **dataset.conditions()},

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tr2m.evaluation.evaluator import Evaluation
+from tr2m.json_text import json_text
 
 COLUMNS = ("delta1", "delta2", "delta3", "abs_rel", "log10", "rmse_log", "rmse")
 
@@ -17,7 +17,7 @@ def save_evaluation(evaluation: Evaluation, folder: Path, name: str, extra: Mapp
     """Write `<folder>/<name>.json` (the result, with `extra` keys) and `<name>.csv` (one row per image)."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
-    path.write_text(json.dumps({**evaluation.result, **extra}, indent=2) + "\n")
+    path.write_text(json_text({**evaluation.result, **extra}) + "\n")
     with path.with_suffix(".csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(evaluation.rows[0]))
         writer.writeheader()
@@ -59,10 +59,11 @@ def format_by_dataset(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str
 
 def format_protocol(result: Mapping[str, Any]) -> str:
     """One line that says how a result was measured."""
-    protocol = result["protocol"]
+    protocol, nonfinite = result["protocol"], result["nonfinite_pixels"]
     return (
         f"{format_conditions(result)}, alignment {protocol['alignment_description']}, "
         f"captions {protocol['caption_source']}"
+        f"{f'; {nonfinite:,} predicted pixels are NaN or infinite' if nonfinite else ''}"
     )
 
 

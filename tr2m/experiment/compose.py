@@ -14,6 +14,7 @@ from tr2m.distributed import on_main
 from tr2m.errors import UserError
 from tr2m.evaluation.evaluator import EvaluationSet
 from tr2m.experiment.trainer import assemble_trainer
+from tr2m.training.run.checkpoint_folder import newest_checkpoint
 from tr2m.training.run.resume import locate_run
 from tr2m.training.run.run_log import RunLog, environment
 from tr2m.training.trainer import Trainer
@@ -92,12 +93,17 @@ def build_trainer(settings: dict[str, Any], overrides: list[str]) -> Trainer:
     experiment = Path(settings["paths"]["outputs"], str(settings["name"]))
     run_id = None if settings["run_id"] is None else str(settings["run_id"])
     folder, checkpoint = on_main(lambda: locate_run(experiment, run_id, settings["resume"]))
-    train_sets, evaluation_sets = build_datasets(settings["data"]["datasets"])
-    trained = {dataset.name for dataset in train_sets}
-    validation_sets = [ValidationSet(s.dataset, s.protocol, s.dataset.name in trained) for s in evaluation_sets]
-    trainer = assemble_trainer(settings, train_sets, validation_sets, RunLog(folder, settings, overrides, device))
-    if checkpoint:
-        trainer.resume(checkpoint)
+    log = RunLog(folder, settings, overrides, device)
+    with log.claimed():
+        if settings["resume"] == "auto":
+            # Again: whoever had the folder may have written a newer one since.
+            checkpoint = on_main(lambda: newest_checkpoint(folder / "checkpoints"))
+        train_sets, evaluation_sets = build_datasets(settings["data"]["datasets"])
+        trained = {dataset.name for dataset in train_sets}
+        validation_sets = [ValidationSet(s.dataset, s.protocol, s.dataset.name in trained) for s in evaluation_sets]
+        trainer = assemble_trainer(settings, train_sets, validation_sets, log)
+        if checkpoint:
+            trainer.resume(checkpoint)
     return trainer
 
 

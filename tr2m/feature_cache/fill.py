@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from tr2m.data.depth_dataset import DepthDataset
+from tr2m.data.loading import data_loader
 from tr2m.data.mixing import UnreadableFrame
 from tr2m.errors import UserError
 from tr2m.feature_cache.find import NETWORKS
@@ -110,9 +111,8 @@ class CacheFiller:
     def _fill_one(self, dataset: DepthDataset) -> list[UnreadableFrame]:
         for cache in self.caches:
             cache.begin(dataset)
-        loader = DataLoader(
-            FramesToEncode(dataset, self.caches), self.batch_size, num_workers=self.workers, collate_fn=list
-        )
+        frames = FramesToEncode(dataset, self.caches)
+        loader = data_loader(frames, self.workers, batch_size=self.batch_size, collate_fn=list)
         unreadable: list[UnreadableFrame] = []
         with tqdm(total=len(dataset), desc=f"{dataset.name}: encode") as bar, ThreadPoolExecutor() as pool:
             for items in loader:

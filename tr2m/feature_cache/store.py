@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import zlib
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.errors import UserError
+from tr2m.json_text import json_text
 from tr2m.types import DepthSample
 
 MEND = "Run tr2m cache with the options of this training: it writes what is missing, damaged or out of date."
@@ -39,7 +39,7 @@ class FeatureCache:
 
     @property
     def folder(self) -> Path:
-        key = hashlib.sha256(json.dumps(self.depends_on, sort_keys=True).encode()).hexdigest()
+        key = hashlib.sha256(json_text(self.depends_on, indent=None, sort_keys=True).encode()).hexdigest()
         return self.root / f"{self.kind}-{key[:16]}"
 
     def folder_of(self, dataset: DepthDataset) -> Path:
@@ -140,7 +140,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def _json(content: Mapping[str, Any]) -> bytes:
-    return (json.dumps(content, indent=2) + "\n").encode()
+    return (json_text(content) + "\n").encode()
 
 
 def _crc32(features: Tensor) -> str:

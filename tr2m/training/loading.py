@@ -9,9 +9,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from tr2m.data.depth_dataset import DepthDataset
+from tr2m.data.loading import data_loader
 from tr2m.data.mixing import MixedBatchSampler, MixedDataset, collate_step
 from tr2m.feature_cache.store import FeatureCache
-from tr2m.training.run.stop_signals import ignore_stop_signals
 
 
 def training_loader(
@@ -26,11 +26,10 @@ def training_loader(
     """StepBatches of at most `parts` batches each, in the order of `sampler`, read by `workers` processes (0: by this
     one) for `device`, with what `caches` hold.
     """
-    return DataLoader(
+    return data_loader(
         MixedDataset(datasets, seed, caches),
+        workers,
         batch_sampler=sampler,
         collate_fn=partial(collate_step, parts=parts),
-        num_workers=workers,
-        worker_init_fn=ignore_stop_signals,
         pin_memory=device.type == "cuda",
     )

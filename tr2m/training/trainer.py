@@ -22,6 +22,7 @@ from tr2m.evaluation.evaluator import Evaluation
 from tr2m.feature_cache.store import FeatureCache
 from tr2m.losses.objective import TERMS, Objective
 from tr2m.models.contract import RescalingModel
+from tr2m.models.finite import check_finite
 from tr2m.models.momentum import MomentumContrast, NoContrast
 from tr2m.training.gradients import GradientBuffer
 from tr2m.training.loading import training_loader
@@ -117,8 +118,7 @@ class Trainer:
         split = f"{process_count()} process(es) with {self.accumulate} part(s) each"
         logger.info("%d images a step in all, over %s", self.batch_size, split)
         results: list[Evaluation] = []
-        self.log.start()
-        with RunStatus(self.log.folder, self.position), StopSignals() as signals:
+        with self.log, RunStatus(self.log.folder, self.position), StopSignals() as signals:
             while True:
                 signals.raise_if_asked(f"go on with resume={self.log.folder / 'checkpoints/last.pt'}")
                 if self.validation_is_due():
@@ -129,7 +129,6 @@ class Trainer:
                     self.save()
                 else:
                     break
-        self.log.close()
         return results
 
     def position(self) -> dict[str, int]:
@@ -225,7 +224,12 @@ class Trainer:
             "input_sizes": [list(dataset.input_size) for dataset in self.train_sets],
             "git_commit": git_commit(),
         }
-        return on_main(lambda: self.checkpoints.save(self.progress.step, state))
+
+        def write() -> Path:
+            self.log.lock.confirm()
+            return self.checkpoints.save(self.progress.step, state)
+
+        return on_main(write)
 
     def resume(self, path: Path) -> None:
         """Go on exactly where the run that wrote `path` was. Raises UserError if it does not fit this run."""
@@ -236,6 +240,8 @@ class Trainer:
         check_frames(path, state["frames"], frame_digests(self.train_sets))
         load_weights(self.model, state["model"], f"{path} (model)")
         load_weights(self.contrast, state["contrast"], f"{path} (contrast)")
+        for number, moments in state["optimizer"].get("state", {}).items():
+            check_finite(moments, f"{path} (optimizer state of parameter {number})")
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
         self.progress = Progress(**state["progress"])

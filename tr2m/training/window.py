@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from tr2m.distributed import process_rank
+from tr2m.json_text import json_text
 from tr2m.training.run.log_failures import log_failures
 from tr2m.types import DepthBatch, DepthOutput
 
@@ -109,13 +107,4 @@ class LogWindow:
         logger.warning("step %d is not finite and was skipped, see %s", record.step, path)
         with log_failures(str(path)):
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(json_safe({**content, "terms": terms, "ranges": ranges}), indent=2) + "\n")
-
-
-def json_safe(value: Any) -> Any:
-    """The same containers with NaN and infinity as words, which JSON has no numbers for."""
-    if isinstance(value, dict):
-        return {key: json_safe(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [json_safe(item) for item in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+            path.write_text(json_text({**content, "terms": terms, "ranges": ranges}) + "\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sqlite3
 import zlib
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tr2m.errors import UserError
+from tr2m.json_text import json_text
 
 _FORMAT = "1"
 _TABLES = """
@@ -64,7 +64,11 @@ class CaptionWriter:
 
     def __init__(self, file: Path, description: str, settings: dict[str, Any]) -> None:
         self.file, self.part = file, file.with_name(f"{file.name}.part")
-        about = {"description": description, "format": _FORMAT, "settings": json.dumps(settings, sort_keys=True)}
+        about = {
+            "description": description,
+            "format": _FORMAT,
+            "settings": json_text(settings, indent=None, sort_keys=True),
+        }
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.exists() and not self.part.exists():
             shutil.copyfile(file, self.part)

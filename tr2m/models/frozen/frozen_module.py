@@ -8,16 +8,20 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
+from tr2m.models.finite import check_finite
+
 
 class FrozenModule(nn.Module):
     """Holds a network whose weights no optimiser sees and no checkpoint carries.
 
     The weights become non-persistent buffers: they move with `.to(device)`, but are neither parameters nor part of the
-    state dict. The network stays in eval mode whatever `.train()` is called on around it.
+    state dict. The network stays in eval mode whatever `.train()` is called on around it. Raises UserError if a weight
+    is NaN or infinite.
     """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
+        check_finite(dict(network.named_parameters()), type(self).__name__)
         self.num_weights = sum(parameter.numel() for parameter in network.parameters())
         for module in network.modules():
             for name, parameter in list(module.named_parameters(recurse=False)):

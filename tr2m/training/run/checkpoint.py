@@ -18,6 +18,8 @@ import torch
 from torch import nn
 
 from tr2m.errors import UserError
+from tr2m.json_text import json_text
+from tr2m.models.finite import check_finite
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.jsonl"
@@ -77,9 +79,8 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
         with (path.parent / MANIFEST).open("a") as file:
             # The line begins with its break: a kill may have left half a line behind.
             size = buffer.getbuffer().nbytes
-            file.write(
-                "\n" + json.dumps({"file": path.name, "sha256": digest, "size": size, "step": state.get("step")})
-            )
+            line = {"file": path.name, "sha256": digest, "size": size, "step": state.get("step")}
+            file.write("\n" + json_text(line, indent=None))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -171,7 +172,7 @@ def check_parts(path: str | Path, state: Mapping[str, Any], names: Iterable[str]
 
 
 def load_weights(module: nn.Module, state: Mapping[str, torch.Tensor], what: str) -> None:
-    """Load `state` strictly. Raises UserError that names missing, unexpected and misshapen weights."""
+    """Load `state` strictly. Raises UserError that names missing, unexpected, misshapen and non-finite weights."""
     own = module.state_dict()
     problems = [f"missing {name}" for name in sorted(own.keys() - state.keys())]
     problems += [f"unexpected {name}" for name in sorted(state.keys() - own.keys())]
@@ -183,6 +184,7 @@ def load_weights(module: nn.Module, state: Mapping[str, torch.Tensor], what: str
     if problems:
         more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
         raise UserError(f"{what} does not fit the model: {'; '.join(problems[:5])}{more}")
+    check_finite(state, what)
     module.load_state_dict(state)
 
 

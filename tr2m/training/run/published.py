@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from tr2m.errors import UserError
+from tr2m.json_text import json_text
 from tr2m.training.run.checkpoint import FORMAT_VERSION, check_parts, file_sha256, load_checkpoint
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -35,7 +36,7 @@ def publish(checkpoint: Path, folder: Path) -> None:
         "git_commit": state["git_commit"],
         "weights_sha256": file_sha256(folder / WEIGHTS),
     }
-    (folder / CONFIG).write_text(json.dumps(content, indent=2) + "\n")
+    (folder / CONFIG).write_text(json_text(content) + "\n")
 
 
 def read_published(folder: Path) -> dict[str, Any]:

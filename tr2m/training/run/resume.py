@@ -18,7 +18,8 @@ SHOWN = 8
 
 
 def locate_run(outputs: Path, run_id: str | None, resume: str | None) -> tuple[Path, Path | None]:
-    """The folder of a run, and the checkpoint it goes on from (None: it starts).
+    """The folder of a run, and the checkpoint it continues from (None: it starts). A new run's folder is made here, in
+    one step that only one of several programs succeeds at.
 
     Args:
         outputs: the experiment's folder, which holds its runs.
@@ -27,18 +28,44 @@ def locate_run(outputs: Path, run_id: str | None, resume: str | None) -> tuple[P
             any run of the experiment if none is named; a new run if there is none.
 
     Raises:
-        UserError: a new run's folder exists already, since a run never writes into another one's.
+        UserError: a new run's folder exists already, since a run never writes into another one's; there is no such
+            checkpoint, or it is in no run folder.
     """
-    folder = outputs / (run_id or datetime.now().strftime("%Y%m%d-%H%M%S"))
     if resume == "auto":
-        checkpoint = newest_of([folder] if run_id else [path for path in outputs.glob("*") if path.is_dir()])
-        return (checkpoint.parent.parent if checkpoint else folder), checkpoint
+        runs = [outputs / run_id] if run_id else [path for path in outputs.glob("*") if path.is_dir()]
+        if checkpoint := newest_of(runs):
+            return checkpoint.parent.parent, checkpoint
+        return (outputs / run_id if run_id else make_folder(outputs)), None
     if resume is not None:
         checkpoint = Path(resume).absolute()
+        if not checkpoint.is_file() or checkpoint.parent.name != "checkpoints":
+            raise UserError(f"resume={resume}: expected a file such as outputs/<experiment>/<run>/checkpoints/last.pt")
         return checkpoint.parent.parent, checkpoint
-    if folder.exists():
-        raise UserError(f"run folder {folder} exists: give another run_id, or run_id={run_id} resume=auto to go on")
-    return folder, None
+    return make_folder(outputs, run_id), None
+
+
+def make_folder(outputs: Path, run_id: str | None = None) -> Path:
+    """A new folder in `outputs`, named by the time if no name is given: by the time and a number where another run
+    started in the same second. Raises UserError if there is one of that name, or it cannot be made.
+    """
+    now = datetime.now().strftime("%Y%m%d-%H%M%S")
+    name, number = run_id or now, 1
+    while True:
+        try:
+            (outputs / name).mkdir(parents=True)
+            return outputs / name
+        except FileExistsError:
+            if run_id:
+                raise UserError(
+                    f"run folder {outputs / run_id} exists: give another run_id, or run_id={run_id} resume=auto to "
+                    "continue that run"
+                ) from None
+            number += 1
+            name = f"{now}-{number}"
+        except OSError as error:
+            raise UserError(
+                f"run folder {outputs / name} cannot be made ({error.strerror}); set paths.outputs"
+            ) from error
 
 
 def newest_of(runs: list[Path]) -> Path | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import torch
@@ -15,13 +16,15 @@ import yaml
 from torch.utils.tensorboard import SummaryWriter
 
 import tr2m
-from tr2m.distributed import is_main, process_count
+from tr2m.distributed import is_main, on_main, process_count
+from tr2m.json_text import json_text
+from tr2m.training.run.lock import RunLock
 from tr2m.training.run.log_failures import log_failures
 
 PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "transformers", "numpy", "opencv-python-headless")
 
 
-class RunLog:
+class RunLog(AbstractContextManager):
     """Writes into one run folder: config.yaml, overrides.txt, env.json, metrics.jsonl and TensorBoard events.
 
     A resumed run goes on in its folder; metrics are appended. Only the main process writes, and what cannot be written
@@ -33,32 +36,49 @@ class RunLog:
         self.config = config
         self.overrides = overrides
         self.device = device
+        self.lock = RunLock(folder)
         self._events: SummaryWriter | None = None
 
-    def start(self) -> None:
-        """Make the folder and say what runs where: once all is checked, so that a refused run leaves nothing."""
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """The folder is this run's from here on, unless the block fails. Raises UserError, in every process, if another
+        program writes into it.
+        """
+        on_main(self.lock.acquire)
+        try:
+            yield
+        except BaseException:
+            self.lock.abandon()
+            raise
+
+    def __enter__(self) -> RunLog:
+        """Record what runs where: once all is checked, so that a refused run leaves nothing."""
+        on_main(self.lock.acquire)
         if not is_main():
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
+            return self
         (self.folder / "config.yaml").write_text(yaml.safe_dump(dict(self.config), sort_keys=False))
         (self.folder / "overrides.txt").write_text("\n".join(self.overrides) + "\n")
-        (self.folder / "env.json").write_text(json.dumps(environment(self.device), indent=2) + "\n")
+        (self.folder / "env.json").write_text(json_text(environment(self.device)) + "\n")
         self._events = SummaryWriter(str(self.folder / "tensorboard"))
+        return self
 
     def write(self, kind: str, step: int, values: Mapping[str, float]) -> None:
         """Log `values` of one kind ("train/nyuv2", "validate/kitti", ...) at `step`."""
         if self._events is None:
             return
         with log_failures("metrics.jsonl"), (self.folder / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+            file.write(json_text({"kind": kind, "step": step, **values}, indent=None) + "\n")
         with log_failures("TensorBoard"):
             for name, value in values.items():
                 self._events.add_scalar(f"{kind}/{name}", value, step)
 
-    def close(self) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._events is not None:
             with log_failures("TensorBoard"):
                 self._events.close()
+        self.lock.release()
 
 
 def environment(device: torch.device) -> dict[str, Any]:

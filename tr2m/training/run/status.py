@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import traceback
 from collections.abc import Callable
@@ -12,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 
 from tr2m.distributed import is_main, process_rank
+from tr2m.json_text import json_text
+from tr2m.training.run.lock import RunTakenOverError
 from tr2m.training.run.log_failures import log_failures
 from tr2m.training.run.stop_signals import Stopped
 
@@ -38,6 +39,8 @@ class RunStatus(AbstractContextManager):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if isinstance(error, RunTakenOverError):
+            return
         if error is not None and not isinstance(error, Stopped):
             text = "".join(traceback.format_exception(kind, error, trace))
             self._write("failed", reason=f"{kind.__name__}: {error}", traceback=text)
@@ -57,5 +60,5 @@ class RunStatus(AbstractContextManager):
         }
         with log_failures(name):
             temporary = self.folder / f"{name}.tmp"
-            temporary.write_text(json.dumps(content, indent=2) + "\n")
+            temporary.write_text(json_text(content) + "\n")
             temporary.replace(self.folder / name)

@@ -10,12 +10,13 @@ from traceback import clear_frames
 from types import FrameType, TracebackType
 from typing import Any
 
+from tr2m.data.loading import STOP_SIGNALS
 from tr2m.distributed import is_main, largest_of_processes
 
 logger = logging.getLogger(__name__)
 
 # SIGUSR1 is what a scheduler sends ahead of a requeue (sbatch --signal): the run did as asked, which is no failure.
-EXIT_CODES = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGUSR1: 0}
+EXIT_CODES = dict(zip(STOP_SIGNALS, (143, 130, 0), strict=True))
 
 
 class Stopped(SystemExit):
@@ -35,8 +36,8 @@ class StopSignals(AbstractContextManager):
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: TracebackType | None) -> None:
-        # An error out of a loader's process holds on to the loader in its traceback: those processes would be left for
-        # the end of the program, where nothing but SIGTERM, which they ignore, tells them to end.
+        # An error from a loading process keeps the loader in its traceback, and so those processes until the program
+        # ends.
         clear_frames(trace)
         for number, handler in self._previous.items():
             signal.signal(number, handler)
@@ -58,9 +59,3 @@ class StopSignals(AbstractContextManager):
     def agreed(self) -> int:
         """The signal that any process has received, the same answer in all of them, or 0."""
         return largest_of_processes(self._received)
-
-
-def ignore_stop_signals(worker: int) -> None:
-    """`worker_init_fn` of a loader: its processes get the signals of their group, too, and must outlive the step."""
-    for number in EXIT_CODES:
-        signal.signal(number, signal.SIG_IGN)

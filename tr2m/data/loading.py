@@ -1,0 +1,54 @@
+"""Every loader of frames: its processes leave stopping to the program that started them."""
+
+from __future__ import annotations
+
+import signal
+from multiprocessing.context import ForkContext, ForkProcess
+from multiprocessing.popen_fork import Popen
+from typing import Any
+
+from torch.utils.data import DataLoader, Dataset
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+"""What a user or a scheduler stops a program with."""
+
+
+class _KilledPopen(Popen):
+    def terminate(self) -> None:
+        self.kill()
+
+
+class _LoadingProcess(ForkProcess):
+    """Ends by SIGKILL where Python would send SIGTERM, which it ignores: at the program's exit it would be waited for
+    without end.
+    """
+
+    @staticmethod
+    def _Popen(process_obj: ForkProcess) -> Popen:
+        return _KilledPopen(process_obj)
+
+
+class _LoadingContext(ForkContext):
+    Process = _LoadingProcess
+
+
+def data_loader(dataset: Dataset, workers: int, **options: Any) -> DataLoader:
+    """A DataLoader with `workers` processes (0: this one) that ignore STOP_SIGNALS.
+
+    Terminals and schedulers signal a whole process group: a program that finishes its step, or its validation, needs
+    its loading processes until then.
+    """
+    context = _LoadingContext() if workers else None
+    return DataLoader(
+        dataset,
+        num_workers=workers,
+        worker_init_fn=ignore_stop_signals,
+        multiprocessing_context=context,
+        **options,
+    )
+
+
+def ignore_stop_signals(worker: int) -> None:
+    """`worker_init_fn` of a loader."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
