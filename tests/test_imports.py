@@ -39,6 +39,7 @@ ENCODERS = {
     "image_encoder.py",
     "text_encoder.py",
     "relative_depth.py",
+    "metric_depth.py",
     "depth_anything_metric.py",
     "llava.py",
     "panoptic.py",

@@ -1,35 +1,9 @@
-import math
-
 import pytest
 import tiny
 import torch
-from transformers.utils import ModelOutput
 
 from tr2m.build import build
 from tr2m.losses.objective import Objective
-from tr2m.models.compared.metric_depth import MetricDepthModel
-
-
-@pytest.fixture(scope="module")
-def frozen() -> MetricDepthModel:
-    """A metric model with the tiny relative one's network."""
-    config = tiny.config("model=tiny")["model"]["relative_depth"]
-    config["architecture"] |= {"depth_estimation_type": "metric", "max_depth": 20}
-    return build({**config, "_target_": "tr2m.models.compared.metric_depth.MetricDepthModel"})
-
-
-def test_metres_below_the_networks_maximum(frozen: MetricDepthModel):
-    depth = frozen(torch.rand(1, 3, 28, 42))
-    assert depth.shape == (1, 28, 42)
-    assert ((depth > 0) & (depth < 20)).all()
-
-
-def test_depth_pro_is_read_through_its_field_of_view(frozen: MetricDepthModel):
-    # 90 degrees: the focal length is half the width. Canonical inverse depth 0.25 is 0.5 per metre: 2 m.
-    output = ModelOutput(predicted_depth=torch.full((1, 2, 2), 0.25), field_of_view=torch.tensor([90.0]))
-    assert frozen.read(output).tolist() == [[[pytest.approx(2.0)] * 2] * 2]
-    sky = ModelOutput(predicted_depth=torch.zeros(1, 1, 1), field_of_view=torch.tensor([90.0]))
-    assert math.isfinite(frozen.read(sky).item())
 
 
 def training_terms(experiment: str, *overrides: str) -> tuple[torch.nn.Module, dict[str, torch.Tensor]]:

@@ -1,5 +1,8 @@
+import math
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tiny
 import torch
@@ -32,13 +35,52 @@ def test_one_scale_and_one_shift_for_each_image_from_its_sentence_alone():
     assert torch.equal(model(image.flip(-1), ["a small room"] * 2).scale_map[1], output.scale_map[0])
 
 
-@pytest.mark.parametrize("key", ["model", "LanScale_model"])
-def test_a_checkpoint_of_the_public_repository_loads(tmp_path: Path, key: str):
-    published = RSAFactors(256)
-    torch.save({key: published.state_dict(), "global_step": 3}, tmp_path / "rsa.pt")
-    model = rsa(f"model.checkpoint={tmp_path}/rsa.pt")
-    text = torch.randn(3, 256)
-    assert torch.equal(model.rescale_encoder(text)[0], published(text)[0])
+def published_state(text_width: int) -> dict[str, torch.Tensor]:
+    """Random weights under the names and in the shapes of the public repository's checkpoints."""
+    generator = torch.Generator().manual_seed(0)
+    widths = {"scene_feat_net": (text_width, 512, 512, 512, 256, 256)}
+    widths |= dict.fromkeys(("shift_net", "scale_net"), (256, 256, 128, 128, 64, 1))
+    state = {}
+    for net, sides in widths.items():
+        for layer, (width, following) in enumerate(pairwise(sides)):
+            weight = torch.randn(following, width, generator=generator) / width**0.5
+            state[f"{net}.{2 * layer}.weight"] = weight
+            state[f"{net}.{2 * layer}.bias"] = torch.randn(following, generator=generator) / 10
+    return state
+
+
+def by_hand(state: dict[str, torch.Tensor], net: str, values: np.ndarray) -> np.ndarray:
+    """Five linear layers with leaky ReLU (slope 0.01) between them."""
+    for layer in range(0, 10, 2):
+        weight, bias = (state[f"{net}.{layer}.{name}"].double().numpy() for name in ("weight", "bias"))
+        values = values @ weight.T + bias
+        if layer < 8:
+            values = np.where(values > 0, values, 0.01 * values)
+    return values
+
+
+@pytest.mark.parametrize(("key", "prefix"), [("model", ""), ("LanScale_model", ""), ("model", "module.")])
+def test_a_checkpoint_of_the_public_repository_gives_its_factors(tmp_path: Path, key: str, prefix: str):
+    state = published_state(256)
+    torch.save({key: {prefix + name: weight for name, weight in state.items()}, "step": 3}, tmp_path / "rsa.pt")
+    text = torch.randn(3, 256, generator=torch.Generator().manual_seed(1))
+    scale, shift = rsa(f"model.checkpoint={tmp_path}/rsa.pt").rescale_encoder(text)
+    scene = by_hand(state, "scene_feat_net", text.double().numpy())
+    np.testing.assert_allclose(scale.detach(), np.exp(by_hand(state, "scale_net", scene))[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(shift.detach(), np.exp(by_hand(state, "shift_net", scene))[:, 0], rtol=1e-5)
+    assert abs(scale - shift).min() > 0.01
+
+
+def test_depth_from_given_factors_by_hand():
+    model = rsa()
+    relative = torch.tensor([[[0.0, 1.0], [2.0, -0.1]]])
+    with torch.no_grad():
+        for net, factor in ((model.rescale_encoder.scale_net, 4.0), (model.rescale_encoder.shift_net, 0.5)):
+            net[-1].weight.zero_()
+            net[-1].bias.fill_(math.log(factor))
+        depth = model(torch.rand(1, 3, 2, 2), ["a room"], relative).metric_depth
+    # 1 / (4 D + 0.5); an overshoot of the bicubic interpolation is not floored.
+    assert depth.flatten().tolist() == pytest.approx([2.0, 1 / 4.5, 1 / 8.5, 10.0], rel=1e-5)
 
 
 @pytest.mark.parametrize("content", [{"weights": {}}, {"model": RSAFactors(128).state_dict()}, [1]])

@@ -13,7 +13,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tr2m.cli.options.app import chosen, hydra_app
+from tr2m.cli.options.app import chosen, hydra_app, job_overrides
 
 if TYPE_CHECKING:
     from tr2m.evaluation.evaluator import Evaluation
@@ -25,7 +25,7 @@ def main(settings: dict[str, Any]) -> None:
     from tr2m.errors import UserError
     from tr2m.evaluation.caption_average import CaptionAverage
     from tr2m.evaluation.evaluator import ModelMethod, evaluate
-    from tr2m.experiment.baselines import align, build_baseline
+    from tr2m.experiment.baselines import align, build_baseline, show_as_published
     from tr2m.experiment.compose import build_evaluation_sets, pick_device, provenance
     from tr2m.experiment.load import model_of, read_trained
     from tr2m.training.run.run_log import environment
@@ -34,6 +34,8 @@ def main(settings: dict[str, Any]) -> None:
     if (settings["ckpt"] is None) == (baseline is None):
         raise UserError("not given: ckpt=... or baseline=..., one of the two")
     device = pick_device(settings["device"])
+    if baseline:
+        refuse_unused_size(baseline, job_overrides())
     captions = chosen("captions")
     sets = build_evaluation_sets(settings["dataset"], settings["protocol"], settings["captions"])
     with process_group(device):
@@ -41,6 +43,7 @@ def main(settings: dict[str, Any]) -> None:
             facts = {"method": baseline["name"], "checkpoint": None, "environment": environment(device)}
             home = Path(settings["paths"]["outputs"], baseline["name"])
             method = build_baseline(baseline, sets, device)
+            sets = show_as_published(sets, baseline)
         else:
             checkpoint = Path(settings["ckpt"])
             state = read_trained(checkpoint)
@@ -60,8 +63,25 @@ def main(settings: dict[str, Any]) -> None:
     write(evaluations, Path(settings["out"]) if settings["out"] else home / "eval", facts, usual)
 
 
-def note_size_mismatch(size: tuple[int, int], trained: list[tuple[int, int]]) -> None:
+def refuse_unused_size(baseline: dict[str, Any], overrides: list[str]) -> None:
+    """Raise UserError if a size is asked for that a baseline which sees whole frames would not use."""
+    from tr2m.errors import UserError
+
+    if baseline.get("whole_frame") and any(text.startswith("dataset.reader.input_size=") for text in overrides):
+        raise UserError(
+            f"dataset.reader.input_size: {baseline['name']} resizes the whole frame itself, as published; change its "
+            "own `resize`, or add baseline.whole_frame=false to shrink the frame first"
+        )
+
+
+def note_size_mismatch(size: tuple[int, int] | None, trained: list[tuple[int, int]]) -> None:
     """Say so where a data set is shown at a size that the model has not been trained at: results then differ."""
+    from tr2m.errors import UserError
+
+    if size is None:
+        raise UserError(
+            "dataset.reader.input_size: got null, expected (height, width) for a model that is trained here"
+        )
     if size not in trained:
         sizes = ", ".join(f"{height}x{width}" for height, width in trained)
         logging.info("note: images are shown at %dx%d, training had %s (dataset.reader.input_size)", *size, sizes)

@@ -32,8 +32,8 @@ class DepthDataset(Dataset, ABC):
     """Which split of it this is ("train", "test")."""
     captions: CaptionSource
     """What describes each frame."""
-    input_size: Sequence[int]
-    """(height, width) that the network sees."""
+    input_size: Sequence[int] | None
+    """(height, width) that the network sees; None in evaluation for one that resizes the whole frame itself."""
     depth_range: Sequence[float]
     """Metres; ground truth outside this open interval is not used in training."""
     plausible_median: Sequence[float] | None = None
@@ -42,7 +42,8 @@ class DepthDataset(Dataset, ABC):
     """One per frame: as a rule the image's path below its root, without extension."""
 
     def __post_init__(self) -> None:
-        self.input_size = (self.input_size[0], self.input_size[1])
+        if self.input_size is not None:
+            self.input_size = (self.input_size[0], self.input_size[1])
         self.depth_range = (self.depth_range[0], self.depth_range[1])
         self.sample_ids = self.index_frames()
 
@@ -63,6 +64,8 @@ class DepthDataset(Dataset, ABC):
 
     def training_sample(self, index: int, rng: np.random.Generator) -> DepthSample:
         """Frame `index` at the network's size with one caption drawn by `rng`."""
+        if self.input_size is None:
+            raise UserError(f"{self.name}: frames of a batch need one size; set input_size, as (height, width)")
         frame = self.read_frame(index)
         image, depth, relative_depth = training_tensors(frame, self.input_size)
         low, high = self.depth_range
@@ -93,7 +96,7 @@ class DepthDataset(Dataset, ABC):
             "count": len(self),
             "split_sha256": digest,
             "caption_source": self.captions.description,
-            "input_size": list(self.input_size),
+            "input_size": "frame" if self.input_size is None else list(self.input_size),
         }
 
 

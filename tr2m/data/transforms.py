@@ -25,13 +25,13 @@ def training_tensors(frame: Frame, size: tuple[int, int]) -> Tensors:
     return image, resized[0], relative_depth
 
 
-def evaluation_tensors(frame: Frame, size: tuple[int, int]) -> Tensors:
-    """Image and relative depth at `size`; depth keeps the size of its file, where it is scored."""
+def evaluation_tensors(frame: Frame, size: tuple[int, int] | None) -> Tensors:
+    """Image and relative depth at `size`, or as they are read; depth keeps the size of its file, where it is scored."""
     # A window of a larger picture is copied first, or torch takes its slow way.
     pixels = torch.from_numpy(np.ascontiguousarray(frame.image)).permute(2, 0, 1)
-    image = F.resize(pixels, list(size), InterpolationMode.BICUBIC)
-    relative_depth = None
-    if frame.relative_depth is not None:
-        relative_depth = torch.from_numpy(frame.relative_depth)[None]
-        relative_depth = F.resize(relative_depth, list(size), InterpolationMode.BILINEAR)[0]
-    return image, torch.from_numpy(frame.depth), relative_depth
+    relative_depth = None if frame.relative_depth is None else torch.from_numpy(frame.relative_depth)
+    if size is not None:
+        pixels = F.resize(pixels, list(size), InterpolationMode.BICUBIC)
+        if relative_depth is not None:
+            relative_depth = F.resize(relative_depth[None], list(size), InterpolationMode.BILINEAR)[0]
+    return pixels, torch.from_numpy(frame.depth), relative_depth

@@ -61,7 +61,8 @@ def format_protocol(result: Mapping[str, Any]) -> str:
     """One line that says how a result was measured."""
     protocol, nonfinite = result["protocol"], result["nonfinite_pixels"]
     return (
-        f"{format_conditions(result)}, alignment {protocol['alignment_description']}, "
+        f"{format_conditions(result)}, flip {'on' if protocol['flip_tta'] else 'off'}, "
+        f"alignment {protocol['alignment_description']}, "
         f"captions {protocol['caption_source']}"
         f"{f'; {nonfinite:,} predicted pixels are NaN or infinite' if nonfinite else ''}"
     )
@@ -73,6 +74,5 @@ def format_conditions(result: Mapping[str, Any]) -> str:
     low, high = protocol["range"]
     return (
         f"{result['dataset']}: protocol {protocol['name']!r}, {protocol['split']} split, {result['n_images']} images "
-        f"({result['n_skipped']} skipped), {low:g} < depth < {high:g} {result['unit']}, region {protocol['crop']}, "
-        f"flip {'on' if protocol['flip_tta'] else 'off'}"
+        f"({result['n_skipped']} skipped), {low:g} < depth < {high:g} {result['unit']}, region {protocol['crop']}"
     )

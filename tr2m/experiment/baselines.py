@@ -26,6 +26,18 @@ def build_baseline(settings: dict[str, Any], sets: list[EvaluationSet], device: 
     return method
 
 
+def show_as_published(sets: list[EvaluationSet], baseline: dict[str, Any]) -> list[EvaluationSet]:
+    """`sets` as the published rows of a configs/baseline entry saw it, where the entry asks for it: the whole frame,
+    which the network then resizes itself, and the mirrored image beside it.
+    """
+    if baseline.get("whole_frame"):
+        for entry in sets:
+            entry.dataset.input_size = None
+    if baseline.get("flip_tta"):
+        return [replace(entry, protocol=replace(entry.protocol, flip_tta=True)) for entry in sets]
+    return sets
+
+
 def align(
     sets: list[EvaluationSet], settings: dict[str, Any], method: Method, device: torch.device
 ) -> list[EvaluationSet]:
@@ -36,5 +48,6 @@ def align(
         if dataset["train_split"] is None:
             raise UserError("alignment=global is fitted on training frames, and this data set has none")
         trained = build(dataset["reader"], split=dataset["train_split"])
+        trained.input_size = sets[0].dataset.input_size
         alignment = fit_global(method, [replace(sets[0], dataset=trained)], device)
     return [replace(entry, protocol=replace(entry.protocol, alignment=alignment)) for entry in sets]

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from tr2m.errors import UserError
 from tr2m.models.contract import RescalingModel
 from tr2m.models.frozen.precision import mixed_precision
-from tr2m.models.tr2m import rescale_depth
 from tr2m.types import TR2MOutput
 
 # What the public repository calls the network in its checkpoints: its training and its older evaluation program.
@@ -99,7 +98,7 @@ class RSA(RescalingModel):
         scale, shift = (
             factor[:, None, None].expand_as(features.relative_depth) for factor in self.rescale_encoder(features.text)
         )
-        depth = rescale_depth(features.relative_depth, scale, shift)
+        depth = 1 / (scale * features.relative_depth + shift)
         return TR2MOutput(features.text[:, None], (1, 1), depth, scale, shift)
 
     def with_caption(self, features: TextFeatures, caption: str) -> TextFeatures:
@@ -110,12 +109,16 @@ class RSA(RescalingModel):
 
 
 def load_published(factors: RSAFactors, path: Path) -> None:
-    """Load a checkpoint of the public RSA repository. Raises UserError if it is none, or of other widths."""
+    """Load a checkpoint of the public RSA repository, written on one GPU or on several.
+
+    Raises:
+        UserError: it is no such checkpoint, or one of other widths.
+    """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         weights = next(state[key] for key in CHECKPOINT_KEYS if key in state)
-        factors.load_state_dict(weights)
+        factors.load_state_dict({name.removeprefix("module."): weight for name, weight in weights.items()})
     except FileNotFoundError:
         raise UserError(f"no file {path}: expected a checkpoint of the public RSA repository") from None
-    except (pickle.UnpicklingError, StopIteration, RuntimeError, TypeError, EOFError) as error:
+    except (pickle.UnpicklingError, StopIteration, RuntimeError, AttributeError, TypeError, EOFError) as error:
         raise UserError(f"{path} is no RSA checkpoint with {' or '.join(CHECKPOINT_KEYS)} inside ({error})") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForDepthEstimation, PreTrainedConfig
@@ -11,6 +10,7 @@ from transformers.utils import ModelOutput
 
 from tr2m.errors import UserError
 from tr2m.models.frozen.frozen_module import FrozenModule, build_with_seed
+from tr2m.models.frozen.interpolation import Interpolation
 from tr2m.models.frozen.resize_rule import ResizeRule, SameSize
 from tr2m.models.frozen.weights import find_weights
 
@@ -22,6 +22,8 @@ class RelativeDepthModel(FrozenModule):
         repo_id: hub repository of the weights.
         architecture: `model_type` and what differs from its defaults in transformers.
         resize: which size the model wants its image in.
+        image_interpolation: how the image is brought to that size.
+        depth_interpolation: how the map is brought to the image's size; None leaves it at the network's.
         mean, std: per channel, of RGB in [0, 1].
         pretrained: load the weights of `repo_id`; False gives random ones that depend on `seed` alone.
 
@@ -34,6 +36,8 @@ class RelativeDepthModel(FrozenModule):
         repo_id: str,
         architecture: dict,
         resize: ResizeRule,
+        image_interpolation: Interpolation,
+        depth_interpolation: Interpolation | None,
         mean: list[float],
         std: list[float],
         pretrained: bool,
@@ -46,6 +50,8 @@ class RelativeDepthModel(FrozenModule):
             network = build_with_seed(lambda: AutoModelForDepthEstimation.from_config(config), seed)
         super().__init__(network)
         self.resize = resize
+        self.image_interpolation = image_interpolation
+        self.depth_interpolation = depth_interpolation
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
@@ -54,19 +60,22 @@ class RelativeDepthModel(FrozenModule):
         """Both sides of an image must be multiples of it."""
         return self.resize.multiple_of if isinstance(self.resize, SameSize) else 1
 
-    def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B H W"]:
-        """Relative depth of RGB in [0, 1], raw as the model gives it, at the size of the image."""
-        size = image.shape[-2:]
-        resized = image
-        if (wanted := self.resize(*size)) != size:
-            resized = F.interpolate(image, wanted, mode="bicubic", align_corners=False, antialias=True)
-        pixel_values = (resized.clamp(0, 1) - self.mean) / self.std
-        depth = self.read(self.network(pixel_values=pixel_values)).float()
-        return F.interpolate(depth[:, None], size, mode="bilinear", align_corners=False)[:, 0]
+    def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B h w"]:
+        """The map of RGB in [0, 1], raw as the network gives it."""
+        return self.read(self.network(pixel_values=self.preprocess(image)), (image.shape[-2], image.shape[-1]))
 
-    def read(self, output: ModelOutput) -> Float[Tensor, "B h w"]:
-        """The map in what the network says."""
-        return output.predicted_depth
+    def preprocess(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 h w"]:
+        """The image as the network wants it: resized and normalised."""
+        resized = self.image_interpolation(image, self.resize(image.shape[-2], image.shape[-1]))
+        return (resized - self.mean) / self.std
+
+    def read(self, output: ModelOutput, size: tuple[int, int]) -> Float[Tensor, "B h w"]:
+        """The map in the network's output, for an image of `size`."""
+        return self.resize_depth(output.predicted_depth.float(), size)
+
+    def resize_depth(self, depth: Float[Tensor, "B h w"], size: tuple[int, int]) -> Float[Tensor, "B H W"]:
+        """A map of the network at the image's size, unless it is to stay as it is."""
+        return depth if self.depth_interpolation is None else self.depth_interpolation(depth[:, None], size)[:, 0]
 
 
 class StoredRelativeDepth(nn.Module):

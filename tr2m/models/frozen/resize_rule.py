@@ -15,8 +15,7 @@ class SameSize:
     multiple_of: int
 
     def __call__(self, height: int, width: int) -> tuple[int, int]:
-        if height % self.multiple_of or width % self.multiple_of:
-            raise ValueError(f"image of {height}x{width}: both sides must be multiples of {self.multiple_of}")
+        check_multiple(height, width, self.multiple_of)
         return height, width
 
 
@@ -39,14 +38,42 @@ class LowerBound:
 
 
 @dataclass(frozen=True)
+class FitOneSide:
+    """Keeps the aspect; the side that changes the scale least gets its wanted length, then both are rounded to a
+    multiple ("minimal" in MiDaS and ZoeDepth).
+    """
+
+    height: int
+    width: int
+    multiple_of: int
+
+    def __call__(self, height: int, width: int) -> tuple[int, int]:
+        scale = min(self.height / height, self.width / width, key=lambda scale: abs(1 - scale))
+        return self._round(scale * height), self._round(scale * width)
+
+    def _round(self, side: float) -> int:
+        return round(side / self.multiple_of) * self.multiple_of
+
+
+@dataclass(frozen=True)
 class FixedSize:
     """Always the same size, whatever the aspect (DPT and MiDaS, 384x384)."""
 
     height: int
     width: int
+    multiple_of: int = 1
+
+    def __post_init__(self) -> None:
+        check_multiple(self.height, self.width, self.multiple_of)
 
     def __call__(self, height: int, width: int) -> tuple[int, int]:
         return self.height, self.width
 
 
-ResizeRule = SameSize | LowerBound | FixedSize
+def check_multiple(height: int, width: int, multiple_of: int) -> None:
+    """Raise ValueError unless both sides are multiples of `multiple_of`."""
+    if height % multiple_of or width % multiple_of:
+        raise ValueError(f"image of {height}x{width}: both sides must be multiples of {multiple_of}")
+
+
+ResizeRule = SameSize | LowerBound | FitOneSide | FixedSize

@@ -12,7 +12,7 @@ from tr2m.errors import UserError
 from tr2m.paper.tables.layout import Layout, Row, Source
 
 # What may differ inside a column: it belongs to the method, and stands below the table.
-BELONGS_TO_THE_METHOD = {"alignment", "alignment_description", "caption_source", "input_size"}
+BELONGS_TO_THE_METHOD = {"alignment", "alignment_description", "caption_source", "input_size", "flip_tta"}
 
 
 @dataclass(frozen=True)

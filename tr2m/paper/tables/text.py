@@ -124,12 +124,13 @@ def notes_of(filled: Filled, with_paper: bool) -> list[str]:
 
 
 def origin(results: Sequence[ResultFile]) -> str:
-    """What one row was measured with: checkpoints, alignment, captions, commits."""
+    """What one row was measured with: checkpoints, alignment, captions, flip, commits."""
     contents = [result.content for result in results]
     facts = {
         "checkpoint": [str(content.get("checkpoint")) for content in contents],
         "alignment": [content["protocol"]["alignment"] for content in contents],
         "captions": [content["protocol"]["caption_source"] for content in contents],
+        "flip": ["on" if content["protocol"]["flip_tta"] else "off" for content in contents],
         "commit": [content.get("environment", {}).get("git_commit", "unknown")[:7] for content in contents],
     }
     return "; ".join(f"{name} {', '.join(dict.fromkeys(values))}" for name, values in facts.items())

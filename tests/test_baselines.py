@@ -1,0 +1,95 @@
+"""What a configs/baseline entry asks for reaches the network and the result."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from torch import nn
+from world import Flat
+
+from tr2m.data.eval_regions import FullFrame
+from tr2m.errors import UserError
+from tr2m.evaluation.depth_network import DepthNetwork
+from tr2m.evaluation.evaluator import EvaluationSet, evaluate
+from tr2m.evaluation.protocol import Protocol
+from tr2m.experiment.baselines import show_as_published
+from tr2m.types import Frame
+
+BASELINES = sorted(path.stem for path in (tiny.CONFIGS / "baseline").glob("*.yaml"))
+NETWORKS = [name for name in BASELINES if name not in ("folder", "stored")]
+CPU = torch.device("cpu")
+
+
+def entry(baseline: str) -> dict:
+    needed = {"folder": ["baseline.method.root=x"], "rsa_published": ["baseline.method.model.checkpoint=x"]}
+    return tiny.config(f"baseline={baseline}", "dataset=nyuv2", *needed.get(baseline, []), name="eval")["baseline"]
+
+
+@dataclass(eq=False)
+class Looks(nn.Module):
+    """A network of metric depth that keeps what it is shown; on the left it says 2 m, on the right 4 m."""
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self.seen: list[torch.Tensor] = []
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        self.seen.append(image)
+        depth = torch.full((1, *image.shape[-2:]), 2.0)
+        depth[..., image.shape[-1] // 2 :] = 4.0
+        return depth
+
+
+def shown(baseline: dict) -> tuple[list[torch.Tensor], Frame, dict]:
+    """What a network sees of a frame under `baseline`, the frame, and the result."""
+    dataset = Flat([3.0], [48])
+    sets = show_as_published([EvaluationSet(dataset, Protocol("paper", "m", 1e-3, 10.0, FullFrame()))], baseline)
+    network = Looks()
+    (evaluation,) = evaluate(DepthNetwork(network, "metric_depth"), sets, CPU, 0)
+    return network.seen, dataset.read_frame(0), evaluation.result
+
+
+def test_the_whole_frame_reaches_the_network_pixel_by_pixel():
+    (image,), frame, result = shown({"whole_frame": True})
+    assert np.array_equal((image[0] * 255).round().byte().permute(1, 2, 0).numpy(), frame.image)
+    assert result["protocol"]["input_size"] == "frame"
+    (image,), _, result = shown({})
+    assert image.shape == (1, 3, 28, 42)
+    assert result["protocol"]["input_size"] == [28, 42]
+
+
+def test_the_mirrored_image_is_averaged_where_the_entry_asks_for_it():
+    images, _, result = shown({"flip_tta": True})
+    assert torch.equal(images[1], images[0].flip(-1))
+    assert result["protocol"]["flip_tta"] is True
+    assert result["metrics"]["abs_rel"] == pytest.approx(0, abs=1e-6)
+    _, _, result = shown({})
+    assert result["protocol"]["flip_tta"] is False
+    assert result["metrics"]["abs_rel"] == pytest.approx(1 / 3, rel=0.1)
+
+
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_published_networks_see_whole_frames_and_zoedepth_alone_is_mirrored(baseline: str):
+    settings = entry(baseline)
+    assert settings.get("whole_frame", False) == (baseline not in ("folder", "stored", "tr2m_relative_depth"))
+    assert settings.get("flip_tta", False) == (baseline in ("zoedepth", "zoedepth_squashed"))
+
+
+@pytest.mark.parametrize("baseline", NETWORKS)
+def test_a_baseline_says_whose_preprocessing_it_follows(baseline: str):
+    text = (tiny.CONFIGS / "baseline" / f"{baseline}.yaml").read_text()
+    inherited = re.search(r"^  - (\w+)$", text, re.MULTILINE)
+    text += (tiny.CONFIGS / "baseline" / f"{inherited[1]}.yaml").read_text() if inherited else ""
+    assert "# Preprocessing of " in text
+
+
+def test_training_needs_one_size():
+    dataset = Flat([3.0], [48])
+    dataset.input_size = None
+    with pytest.raises(UserError, match=r"flat: frames of a batch need one size; set input_size"):
+        dataset.training_sample(0, np.random.default_rng(0))
