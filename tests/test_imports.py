@@ -21,6 +21,7 @@ BELOW = {
     "losses": {"types", "ops", "errors"},
     "data": {"types", "ops", "errors", "json_text", "feature_cache"},
 }
+BELOW["points"] = {"errors"}
 BELOW["synthetic"] = {"types", "errors", "data"}
 BELOW["feature_cache"] = BELOW["data"] | {"data", "models", "build", "distributed"}
 BELOW["captioning"] = BELOW["data"] | {"data", "models"}
