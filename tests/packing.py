@@ -27,6 +27,15 @@ def make_zip(path: Path, files: Files, modes: dict[str, int] | None = None) -> P
     return path
 
 
+def with_method(archive: Path, method: int) -> None:
+    """Change how the last member of a zip archive says it is compressed, in its own header and in the directory."""
+    content = bytearray(archive.read_bytes())
+    for mark, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        start = content.rindex(mark) + offset
+        content[start : start + 2] = method.to_bytes(2, "little")
+    archive.write_bytes(content)
+
+
 def make_tar(path: Path, files: Files, kinds: dict[str, bytes] | None = None) -> Path:
     """A tar archive, gzipped if its name says so; `kinds` are tarfile's types of members that are no plain files."""
     path.parent.mkdir(parents=True, exist_ok=True)

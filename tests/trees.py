@@ -106,7 +106,7 @@ def void(root: Path) -> Path:
         for sequence, timestamps in sequences.items():
             for timestamp in timestamps:
                 lines.append(f"void_1500/data/{sequence}/image/{timestamp}.png")
-                image = put(release / lines[-1], plain(SMALL))
+                image = put(release / lines[-1], colours(SMALL, len(sequence)))
                 depth = units(SMALL, {(0, 0): 0, (10, 20): 1280, (95, 127): 1279, (5, 5): 257})
                 depth[40:60] = 512
                 put(image.parent.with_name("ground_truth") / image.name, depth)
@@ -117,10 +117,10 @@ def void(root: Path) -> Path:
     return root / "list.yaml"
 
 
-def fisheye(size: tuple[int, int]) -> np.ndarray:
+def fisheye(size: tuple[int, int], blue: int = 40) -> np.ndarray:
     """A disc of colour with one dark spot, in a black frame whose corners the disc does not reach."""
     image = np.zeros((*size, 3), np.uint8)
-    cv2.circle(image, (size[1] // 2, size[0] // 2), 640, (200, 100, 40), -1)
+    cv2.circle(image, (size[1] // 2, size[0] // 2), 640, (200, 100, blue), -1)
     image[400:420, 500:520] = 0
     return image
 
@@ -133,7 +133,7 @@ def c3vd(root: Path) -> Path:
     for number in (0, 10):
         put(root / f"cecum_t1_a_under_review/{number}_color.png", fisheye(C3VD_SIZE))
         put(root / f"cecum_t1_a_under_review/{number:04d}_depth.tiff", depth)
-    put(root / "c0_descending_t4_v1/rgb/0003.png", fisheye(C3VD_SIZE))
+    put(root / "c0_descending_t4_v1/rgb/0003.png", fisheye(C3VD_SIZE, 41))
     put(root / "c0_descending_t4_v1/depth/0003_depth.tiff", depth)
     return split_list(root / "list.yaml", {"cecum_t1_a": "0, 10"}, {"desc_t4_a": "3"})
 
@@ -199,7 +199,9 @@ def hypersim(root: Path) -> Path:
         entity[:8] = -1
         put(images / f"scene_{camera}_geometry_hdf5/{frame}.depth_meters.hdf5", distance)
         put(images / f"scene_{camera}_geometry_hdf5/{frame}.render_entity_id.hdf5", entity)
-        put(images / f"scene_{camera}_final_hdf5/{frame}.color.hdf5", np.full((*SMALL, 3), 0.5, np.float16))
+        color = np.full((*SMALL, 3), 0.5, np.float16)
+        color[-1] = 0.25
+        put(images / f"scene_{camera}_final_hdf5/{frame}.color.hdf5", color)
         put(images / f"scene_{camera}_final_preview/{frame}.tonemap.jpg", plain(SMALL))
     return split_counts(root / "list.yaml", "test", {"ai_001_010": 2, "ai_003_007": 1})
 
@@ -243,8 +245,9 @@ def folder(root: Path) -> None:
     metres = np.where(depth == 2000, 2, depth).astype(np.float32)
     metres[7, 7] = np.nan
     put(root / "depth/a.npy", metres)
+    put(root / "color/000009.jpg", plain(SMALL, (40, 100, 200)))
     row = {
-        "image": "color/000000.jpg",
+        "image": "color/000009.jpg",
         "depth": "depth/a.npy",
         "metres_per_unit": 1,
         "caption": ["A kitchen.", "A sink."],

@@ -1,6 +1,6 @@
 import pytest
 
-from tr2m.data.captions.files import CaptionFiles, ColonCaptions
+from tr2m.data.captions.files import CaptionFiles, ColonCaptions, is_sentence
 from tr2m.errors import UserError
 
 SAMPLE_ID = "2011_09_26/2011_09_26_drive_0001_sync/image_02/data/0000000005"
@@ -35,6 +35,24 @@ def test_missing_files_name_the_path_and_the_variable(tmp_path, caption_file):
         CaptionFiles(tmp_path).lines("test", SAMPLE_ID)
     with pytest.raises(UserError, match=rf"no folder of captions {tmp_path}/none. Set TR2M_CAPTIONS"):
         CaptionFiles(tmp_path / "none")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_sentence(tmp_path, caption_file):
+    caption_file.write_text("\ufeffOne.\nTwo.\n", encoding="utf-8")
+    assert CaptionFiles(tmp_path, 2).lines("train", SAMPLE_ID) == ["One.", "Two."]
+
+
+@pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        ("A room.", True),
+        (" A room.\n", True),
+        ("A room.\u2028B", True),
+        *((wrong, False) for wrong in ("A\nB", "A\rB", " \n", "", 3, None)),
+    ],
+)
+def test_what_a_sentence_is(caption, expected):
+    assert is_sentence(caption) == expected
 
 
 def test_no_text_is_refused(tmp_path, caption_file):

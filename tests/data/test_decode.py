@@ -1,8 +1,18 @@
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
-from tr2m.data.decoding.decode import read_depth_png, read_image_and_depth, read_npy, read_rgb
+from tr2m.data.decoding.decode import (
+    read_depth_array,
+    read_depth_png,
+    read_image_and_depth,
+    read_npy,
+    read_rgb,
+    read_size,
+)
+from tr2m.data.decoding.frame_size import require_same_size
 from tr2m.errors import UserError
 
 RNG = np.random.default_rng(0)
@@ -75,17 +85,23 @@ def test_depth_is_metres_and_zero_stays_zero(tmp_path):
 @pytest.mark.parametrize(
     ("data", "got"),
     [
-        (encoded(".png", COLOURS[..., 0]), r"1 channel\(s\) of uint8"),
-        (encoded(".png", COLOURS.astype(np.uint16)), r"3 channel\(s\) of uint16"),
-        (JPEGS["baseline"], r"3 channel\(s\) of uint8"),
+        (encoded(".png", COLOURS[..., 0]), r"1 channel\(s\) of uint8, .* Eight bits hold 255 steps"),
+        (encoded(".png", COLOURS.astype(np.uint16)), r"3 channel\(s\) of uint16, .* Depth in colours"),
+        (JPEGS["baseline"], r"3 channel\(s\) of uint8, .* Depth in colours"),
+        (
+            encoded(".tiff", COLOURS[..., 0].astype(np.float32)),
+            r"1 channel\(s\) of float32, .* np.save\(",
+        ),
+        (encoded(".tiff", COLOURS[..., 0].astype(np.int32)), r"1 channel\(s\) of int32, .* np.save"),
     ],
-    ids=["8 bits", "colour", "jpeg"],
+    ids=["8 bits", "colour", "jpeg", "float", "32 bits"],
 )
-def test_depth_of_another_kind_is_refused(tmp_path, data, got):
+def test_depth_of_another_kind_is_refused_with_what_to_do(tmp_path, data, got):
     path = tmp_path / "d.png"
     path.write_bytes(data)
-    with pytest.raises(UserError, match=rf"{path}: got .*{got}, expected .* one channel of uint16"):
+    with pytest.raises(UserError, match=rf"{path}: got a file of {got}") as caught:
         read_depth_png(path, 1000.0)
+    assert "expected depth as one channel of uint16" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -114,8 +130,63 @@ def test_missing_file_and_folder_in_its_place(tmp_path):
 def test_image_and_depth_of_different_sizes_are_refused(tmp_path):
     (tmp_path / "a.png").write_bytes(PNG)
     (tmp_path / "d.png").write_bytes(encoded(".png", np.ones((64, 48), np.uint16)))
-    with pytest.raises(UserError, match=r"d.png: got depth of 64x48 .* expected 48x64 .*a.png"):
+    with pytest.raises(UserError, match=r"d.png: got depth of 64x48 .* expected 48x64, .*a.png"):
         read_image_and_depth(tmp_path / "a.png", tmp_path / "d.png", 1000.0)
+
+
+@pytest.mark.parametrize(
+    ("image", "depth", "advice"),
+    [
+        # ARKit and ScanNet: one view, two sizes.
+        ((1440, 1920), (192, 256), "resize the image to 192x256 by averaging over areas, or the depth to 1440x1920 by"),
+        ((968, 1296), (480, 640), "resize the image to 480x640 by averaging over areas, or the depth to 968x1296 by"),
+        ((480, 640), (640, 480), "One of the two is turned by a quarter"),
+        ((480, 640), (480, 620), "they do not show the same view"),
+        ((480, 640), (460, 640), "they do not show the same view"),
+        ((480, 640), (0, 640), "they do not show the same view"),
+    ],
+)
+def test_another_size_comes_with_advice_that_fits(image, depth, advice):
+    with pytest.raises(UserError, match=rf"depth: got depth of {depth[0]}x{depth[1]} .* its image photo. .*{advice}"):
+        require_same_size(image, depth, Path("photo"), Path("depth"))
+    require_same_size(image, image, Path("photo"), Path("depth"))
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tiff", "a.npy", "a.NPY"])
+def test_the_size_is_read_from_the_header(tmp_path, name):
+    path = tmp_path / name
+    if path.suffix.lower() == ".npy":
+        with path.open("wb") as file:
+            np.save(file, np.ones((1, 48, 64), np.float32))
+    else:
+        path.write_bytes(encoded(path.suffix, COLOURS))
+    assert read_size(path) == (48, 64)
+
+
+def test_the_size_is_found_behind_a_large_segment_and_without_the_rest_of_the_file(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(with_segment(with_segment(JPEGS["baseline"], bytes(65_000)), bytes(65_000)))
+    assert read_size(tmp_path / "a.jpg") == (48, 64)
+    (tmp_path / "b.jpg").write_bytes(JPEGS["baseline"][:700])
+    assert read_size(tmp_path / "b.jpg") == (48, 64)
+    for content, message in ((b"<html>", "expected a JPEG, PNG or TIFF"), (b"", "got 0 bytes")):
+        (tmp_path / "c.png").write_bytes(content)
+        with pytest.raises(UserError, match=message):
+            read_size(tmp_path / "c.png")
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.ones((4, 5), bool), r"got a mask \(true and false\), expected depth"),
+        (np.ones(5), r"got an array of \(5,\), expected depth: \(height, width\)"),
+        (np.ones((4, 5, 3)), r"got an array of \(4, 5, 3\)"),
+    ],
+)
+def test_arrays_that_are_no_depth(tmp_path, array, message):
+    np.save(tmp_path / "d.npy", array)
+    for read in (read_depth_array, read_size):
+        with pytest.raises(UserError, match=message):
+            read(tmp_path / "d.npy")
 
 
 def test_array_that_claims_more_than_its_file_holds_is_refused_before_memory_is_asked_for(tmp_path):

@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -66,12 +67,119 @@ def test_every_wrong_row_is_reported_with_its_line(tree):
     assert all(line.strip().startswith(start) for line, start in zip(lines[1:], expected, strict=True)), lines
 
 
-def test_a_caption_may_span_lines_and_the_line_number_stays_right(tree):
-    table(tree, GOOD.replace("A kitchen.", '"A kitchen,\nred."'), "none.jpg,depth/000000.png,0.001,A kitchen.")
-    with pytest.raises(UserError, match=r"line 4: no file"):
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_a_caption_has_one_line_and_the_line_numbers_below_stay_right(tree, ending):
+    table(tree, GOOD.replace("A kitchen.", f'"A kitchen,{ending}red."'), "none.jpg,depth/000000.png,0.001,A kitchen.")
+    with pytest.raises(
+        UserError, match=r"line 3: got caption 'A kitchen,\\nred.', .* in one line(.|\n)*line 4: no file"
+    ):
         opened("folder", tree)
-    table(tree, GOOD.replace("A kitchen.", '"A kitchen,\nred."'))
-    assert opened("folder", tree, captions=None).evaluation_sample(0).caption == "A kitchen,\nred."
+
+
+@pytest.mark.parametrize("first", ['"A kitchen.', '"A "red" kitchen."', '"A kitchen." red'])
+@pytest.mark.parametrize("second", ["A sink.", '"A sink."'])
+def test_a_quote_that_is_not_closed_swallows_no_row(tree, first, second):
+    bad = GOOD.replace("000000", "000007").replace("A kitchen.", first)
+    table(tree, GOOD, bad, f"color/000009.jpg,depth/000007.png,0.001,{second}")
+    with pytest.raises(UserError, match=r'the row that starts in line 3: expected CSV, got: .*write "" for "'):
+        opened("folder", tree)
+    table(tree, GOOD.replace("A kitchen.", '"A ""red"" kitchen."'))
+    assert opened("folder", tree, captions=None).evaluation_sample(0).caption == 'A "red" kitchen.'
+
+
+def test_columns_and_keys_come_once(tree):
+    table(tree, GOOD + ",A sink.", header=HEADER + ",caption")
+    with pytest.raises(UserError, match=r"got the columns .*'caption', 'caption'\], expected each once"):
+        opened("folder", tree)
+    (tree / "train.csv").unlink()
+    table(tree, '{"image": "a.jpg", "image": "b.jpg"}', header="", name="train.jsonl")
+    with pytest.raises(UserError, match="line 1: got the keys image, image, expected each once"):
+        opened("folder", tree)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_two_tables_of_one_split_are_refused(tree, split):
+    table(tree, GOOD, name="train.csv")
+    (tree / "train.jsonl").write_text((tree / "test.jsonl").read_text())
+    with pytest.raises(UserError, match=r"got train.jsonl and train.csv, expected one table"):
+        opened("folder", tree, split)
+
+
+def test_frames_that_are_trained_on_are_not_scored(tree):
+    (tree / "test.jsonl").unlink()
+    (tree / "train.csv").write_text("\ufeff" + (tree / "train.csv").read_text(), encoding="utf-8")
+    table(
+        tree, "./color/000007.jpg,depth/000007.png,0.001,A kitchen.", "color/000009.jpg,depth/000007.png,0.001,A sink."
+    )
+    for split in ("test", "val"):
+        (tree / "train.csv").rename(tree / f"{split}.csv")
+        trained = GOOD.replace("000000", "000007").replace("A kitchen.", "Another one.")
+        table(tree, GOOD, trained)
+        with pytest.raises(
+            UserError, match=rf"{split}.csv: got 1 of 2 frames that train.csv has, too, .* color/000007"
+        ):
+            opened("folder", tree, split)
+        assert opened("folder", tree).sample_ids == ["color/000000", "color/000007"]
+        # Another name is nobody's test split.
+        (tree / f"{split}.csv").rename(tree / "trainval.csv")
+        assert len(opened("folder", tree, "trainval")) == 2
+        (tree / "trainval.csv").rename(tree / "train.csv")
+
+
+def test_sizes_and_orientations_are_compared_when_the_table_is_read(tree):
+    trees.put(tree / "depth/000000.png", trees.units((48, 64), {}))
+    np.save(tree / "depth/small.npy", np.ones((24, 64), np.float32))
+    np.save(tree / "depth/mask.npy", np.ones(trees.SMALL, bool))
+    rows = [
+        GOOD,
+        GOOD.replace("depth/000000.png", "depth/small.npy"),
+        GOOD.replace("depth/000000.png", "depth/mask.npy"),
+    ]
+    images = ["color/000000.jpg", "color/000007.jpg", "color/000009.jpg"]
+    table(tree, *[row.replace("color/000000.jpg", image) for row, image in zip(rows, images, strict=True)])
+    with pytest.raises(UserError) as caught:
+        opened("folder", tree)
+    expected = [
+        "line 2: .*got depth of 48x64 .* expected 96x128, .* resize the image to 48x64 by averaging",
+        "line 3: .*small.npy: got depth of 24x64 .* do not show the same view",
+        "line 4: .*mask.npy: got a mask",
+    ]
+    lines = str(caught.value).splitlines()[1:]
+    assert len(lines) == 3
+    for line, pattern in zip(lines, expected, strict=True):
+        assert re.search(pattern, line), line
+
+
+def test_suffixes_in_capitals(tree):
+    for source, name in (
+        ("depth/000000.png", "depth/A.PNG"),
+        ("depth/a.npy", "depth/A.NPY"),
+        ("color/000000.jpg", "A.JPG"),
+    ):
+        (tree / name).write_bytes((tree / source).read_bytes())
+    table(tree, "A.JPG,depth/A.PNG,0.001,A kitchen.", "color/000007.jpg,depth/A.NPY,1,A kitchen.")
+    frames = [opened("folder", tree).read_frame(index).depth for index in (0, 1)]
+    assert [frame[1, 1] for frame in frames] == pytest.approx([2.0, 2.0])
+
+
+@pytest.mark.parametrize("factor", [True, "true", "nan", None, [1]])
+def test_factors_that_are_no_numbers(tree, factor):
+    (tree / "train.csv").unlink()
+    row = {"image": "color/000000.jpg", "depth": "depth/000000.png", "metres_per_unit": factor, "caption": "A kitchen."}
+    table(tree, json.dumps(row), header="", name="train.jsonl")
+    with pytest.raises(UserError, match=r"line 1: got (metres_per_unit|\{)"):
+        opened("folder", tree)
+
+
+def test_what_is_infinite_negative_or_nan_was_not_measured(tree):
+    depth = np.full(trees.SMALL, 2.0)
+    depth[0, :5] = [np.inf, -np.inf, np.nan, -3, 65535]
+    np.save(tree / "depth/odd.npy", depth)
+    table(tree, "color/000000.jpg,depth/odd.npy,0.5,A kitchen.")
+    read = opened("folder", tree).read_frame(0).depth
+    assert read[0, :6].tolist() == [0, 0, 0, 0, 0, 1]
+    sample = opened("folder", tree, input_size=trees.SMALL).evaluation_sample(0)
+    assert sample.valid[0, :6].tolist() == [False] * 5 + [True]
 
 
 @pytest.mark.parametrize(
@@ -83,13 +191,15 @@ def test_a_caption_may_span_lines_and_the_line_number_stays_right(tree):
     ],
 )
 def test_wrong_json_lines(tree, row, message):
+    (tree / "train.csv").unlink()
     table(tree, row, header="", name="train.jsonl")
     with pytest.raises(UserError, match=message):
         opened("folder", tree)
 
 
-@pytest.mark.parametrize("caption", [[], [""], [3], 3])
+@pytest.mark.parametrize("caption", [[], [""], [3], 3, "A\nkitchen.", ["A kitchen.", "A\rsink."]])
 def test_wrong_captions_in_json_lines(tree, caption):
+    (tree / "train.csv").unlink()
     row = {"image": "color/000000.jpg", "depth": "depth/000000.png", "metres_per_unit": 0.001, "caption": caption}
     table(tree, json.dumps(row), header="", name="train.jsonl")
     with pytest.raises(UserError, match=r"line 1: got (caption )?"):
@@ -103,7 +213,7 @@ def test_tables_that_are_none(tree):
     ):
         opened("folder", tree)
     table(tree)
-    with pytest.raises(UserError, match="the table has no rows"):
+    with pytest.raises(UserError, match=r"wrong rows; .*\n  it has none"):
         opened("folder", tree)
     with pytest.raises(UserError, match=rf"no file {tree}/val.csv: expected a table"):
         opened("folder", tree, "val")

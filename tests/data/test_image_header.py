@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tr2m.data.decoding.decode import read_depth_png, read_rgb
+from tr2m.data.decoding.decode import read_depth_png, read_depth_units, read_image, read_rgb, read_size
+from tr2m.data.decoding.image_header import read_header
 from tr2m.errors import UserError
 
 PICTURE = Image.fromarray(cv2.resize(np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8), (60, 40)))
@@ -53,6 +55,67 @@ def test_exif_turns_the_picture_upright(tmp_path: Path):
     PICTURE.save(tmp_path / "turned.jpg", exif=exif, quality=95)
     upright = np.rot90(np.asarray(PICTURE), -1).astype(int)
     assert np.abs(read_rgb(tmp_path / "turned.jpg") - upright).mean() < 3
+
+
+def exif_of(orientation: int, order: str) -> bytes:
+    """EXIF data by hand: a TIFF header, then one directory of one entry (tag 274, type short, one value)."""
+    mark = b"II" if order == "<" else b"MM"
+    return mark + struct.pack(f"{order}HIHHHIHHI", 42, 8, 1, 274, 3, 1, orientation, 0, 0)
+
+
+def oriented(array: np.ndarray, suffix: str, orientation: int, order: str = "<") -> bytes:
+    """An encoded picture with an orientation."""
+    exif = exif_of(orientation, order)
+    if suffix == ".tiff":
+        buffer = BytesIO()
+        Image.fromarray(array).save(buffer, "TIFF", tiffinfo={274: orientation})
+        return buffer.getvalue()
+    data = cv2.imencode(suffix, array[..., ::-1] if array.ndim == 3 else array)[1].tobytes()
+    if suffix == ".jpg":
+        return data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 8) + b"Exif\0\0" + exif + data[2:]
+    chunk = b"eXIf" + exif
+    return data[:33] + struct.pack(">I", len(exif)) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tiff"])
+def test_orientation_in_every_format_and_byte_order(suffix: str, order: str):
+    for orientation in range(10):
+        header = read_header(oriented(np.asarray(PICTURE), suffix, orientation, order))
+        # 0 and 9 mean nothing.
+        assert (header.height, header.width) == (40, 60)
+        assert header.orientation == (orientation if 1 <= orientation <= 8 else 1)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tiff"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_neither_image_nor_depth_of_a_frame_is_turned(tmp_path: Path, suffix: str, orientation: int):
+    image, depth = tmp_path / f"image{suffix}", tmp_path / f"depth{'.png' if suffix == '.jpg' else suffix}"
+    image.write_bytes(oriented(np.asarray(PICTURE), suffix, orientation))
+    depth.write_bytes(oriented(np.arange(2400, dtype=np.uint16).reshape(40, 60), depth.suffix, orientation))
+    for read, path in ((read_image, image), (read_size, image), (read_depth_units, depth), (read_size, depth)):
+        if orientation == 1:
+            read(path)
+            continue
+        with pytest.raises(UserError, match=rf"{path}: got the EXIF or TIFF orientation {orientation}, expected 1"):
+            read(path)
+    if orientation == 1:
+        np.testing.assert_array_equal(read_depth_units(depth).ravel(), np.arange(2400))
+
+
+def test_formats_that_could_be_turned_but_are_not_read(tmp_path: Path):
+    PICTURE.save(tmp_path / "a.webp")
+    with pytest.raises(UserError, match="expected a JPEG, PNG or TIFF file"):
+        read_image(tmp_path / "a.webp")
+
+
+def test_exif_data_that_are_damaged_or_belong_to_something_else_mean_nothing():
+    whole = oriented(np.asarray(PICTURE), ".jpg", 6)
+    assert read_header(whole).orientation == 6
+    assert read_header(whole.replace(b"Exif\0\0", b"http:/")).orientation == 1
+    assert read_header(whole.replace(b"II*\0", b"II+\0")).orientation == 1
+    # The first directory would lie behind the end.
+    assert read_header(whole.replace(b"II*\0\x08", b"II*\0\xf8")).orientation == 1
 
 
 @pytest.mark.parametrize("name", ["animated.png", "pages.tiff"])

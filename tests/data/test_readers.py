@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 import torch
 import trees
+from PIL import Image
 from readers import NETWORK_SIZE, READERS, opened
 
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.errors import UserError
 
 OF_FILES = [name for name, reader in READERS.items() if reader.files]
+ORIENTATION = Image.Exif()
+ORIENTATION[274] = 3
+"""Upside down."""
 COUNTED = [name for name, reader in READERS.items() if reader.missing]
 
 
@@ -134,6 +138,13 @@ class TestFaults:
         path = tmp_path / READERS[name].files[kind]
         path.write_bytes(path.read_bytes()[:-20])
         self.refused(dataset, rf"{re.escape(str(path))}: (truncated|damaged|expected a .npy file|got: )")
+
+    def test_turned(self, dataset, name, kind, tmp_path):
+        path = tmp_path / READERS[name].files[kind]
+        if path.suffix not in (".jpg", ".png", ".tiff"):
+            pytest.skip("arrays have no orientation")
+        Image.open(path).convert("RGB" if kind == "image" else "I;16").save(path, exif=ORIENTATION)
+        self.refused(dataset, rf"{re.escape(str(path))}: got the EXIF or TIFF orientation 3, expected 1")
 
     def test_another_size(self, dataset, name, kind, tmp_path):
         if name == "ibims":

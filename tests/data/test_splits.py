@@ -69,6 +69,32 @@ def test_no_group_is_in_two_splits(path):
     assert sum(map(len, groups)) == len(set().union(*groups))
 
 
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_frames_that_are_trained_on_are_not_held_out(tmp_path, split):
+    def written(trained: dict, tested: dict) -> Path:
+        (tmp_path / "list.yaml").write_text(yaml.safe_dump({"train": trained, split: tested, "all": tested}))
+        return tmp_path / "list.yaml"
+
+    train = {"groups": 1, "frames": 3, "members": {"kitchen": "4, 7, 8"}}
+    test = {"groups": 2, "frames": 3, "members": {"kitchen": "5-8/3", "office": "7"}}
+    path, found = written(train, test), [("kitchen", 5), ("kitchen", 8), ("office", 7)]
+    for read in (lambda name: load_split(path, name), lambda name: select_split(path, name, found)):
+        with pytest.raises(UserError, match=rf"split '{split}': got 1 entries that split 'train' has, .* kitchen 8\."):
+            read(split)
+        assert len(read("all")) == 3
+    test["members"]["kitchen"] = "5, 6"
+    assert len(load_split(written(train, test), split)) == 3
+    counted = {"groups": 1, "frames": 2, "counts": {"kitchen": 2}}
+    with pytest.raises(UserError, match=r"got 1 entries that split 'train' has, .* kitchen\."):
+        select_split(written(counted, counted), split, [("kitchen", 1), ("kitchen", 2)])
+
+
+def test_true_is_no_number_of_frames(tmp_path):
+    (tmp_path / "list.yaml").write_text("test: {groups: 1, frames: 1, counts: {kitchen: true}}")
+    with pytest.raises(UserError, match=r"got counts .*True"):
+        select_split(tmp_path / "list.yaml", "test", [("kitchen", 1)])
+
+
 def test_the_released_split_of_c3vd_is_that_of_the_23_sorted_folders():
     train, test = (set(load_split(LISTS / "c3vd_released.yaml", split)) for split in ("train", "test"))
     ours = {frame for split in ("train", "val", "test") for frame in load_split(LISTS / "c3vd.yaml", split)}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from tr2m.data.transforms import evaluation_tensors, training_tensors
+from tr2m.data.transforms import evaluation_tensors, resized_first, training_tensors
 from tr2m.types import Frame
 
 RNG = np.random.default_rng(0)
@@ -21,6 +21,18 @@ def test_everything_takes_the_asked_height_and_width_in_training(size):
     assert depth.shape == relative_depth.shape == size
     assert image.dtype == torch.uint8
     assert depth.dtype == relative_depth.dtype == torch.float32
+
+
+def test_an_image_is_first_resized_by_averaging_and_its_depth_is_not():
+    # By hand: halved with antialiasing, a triangle over four pixels weighs 1 3 3 1; at the edges 3 3 1 are left.
+    source = Frame(
+        np.array([[[0, 0, 0], [80, 0, 0], [160, 0, 0], [240, 0, 7]]], np.uint8).repeat(2, 0), np.ones((2, 4))
+    )
+    resized = resized_first(source, [2, 2])
+    assert resized.image[0, :, 0].tolist() == [round((3 * 80 + 160) / 7), round((80 + 3 * 160 + 3 * 240) / 7)]
+    assert resized.depth is source.depth
+    assert resized_first(source, None) is source
+    assert resized_first(frame(12, 20), (24, 10)).image.shape == (24, 10, 3)
 
 
 def test_depth_keeps_its_own_size_and_values_in_evaluation():

@@ -91,8 +91,18 @@ def test_sunrgbd_decodes(tmp_path):
     assert metres(raw, "bitrotate")[0] == pytest.approx([2.0, 0.0, 9.87])
     assert metres(raw[:, :2], "div10000")[0] == pytest.approx([1.6, 0.0])
     assert metres(raw[:, :2], "div1000")[0] == pytest.approx([16.0, 0.0])
+    # By hand: 9870 * 8 = 78960 is 13424 beyond 16 bits, whose lowest bit is the one pushed out: 13425 / 10000.
+    assert metres(raw[:, 2:], "div10000")[0] == pytest.approx([1.3425])
     trees.sunrgbd(tmp_path)
     assert opened("sunrgbd", tmp_path, depth_decode="div10000").read_frame(0).depth[1, 1] == pytest.approx(1.6)
+
+
+def test_sunrgbd_with_the_holes_filled_in(tmp_path):
+    trees.sunrgbd(tmp_path)
+    dataset = opened("sunrgbd", tmp_path, depth_folder="depth_bfx")
+    assert dataset.describe()["depth_folder"] == "depth_bfx"
+    assert (dataset.read_frame(0).depth == 2).all()
+    assert opened("sunrgbd", tmp_path).read_frame(0).depth[0, 0] == 0
 
 
 def test_sunrgbd_without_nyu_and_with_a_list_of_another_length(tmp_path):
@@ -150,6 +160,28 @@ def test_hypersim_exposure():
     assert tone_map(grey, np.full((50, 60), -1)).max() == 255
 
 
+def test_hypersim_exposes_by_what_was_rendered():
+    # By hand: 11 values 0, 1 ... 10, the 90th percentile is 9; 0.8**2.2 at brightness 9.
+    color = np.arange(11, dtype=np.float32).repeat(3).reshape(1, 11, 3)
+    entity = np.ones((1, 11), np.int32)
+    expected = [round(255 * min(1, 0.8 * (value / 9) ** (1 / 2.2))) for value in range(11)]
+    assert tone_map(color, entity)[0, :, 0].tolist() == expected
+    failed = np.full((1, 14, 3), [np.nan], np.float32)
+    failed[:, :11], failed[0, 11], failed[0, 12] = color, np.inf, -np.inf
+    result = tone_map(failed, np.ones((1, 14), np.int32))[0]
+    assert result[:, 1].tolist() == [*expected, 255, 0, 0]
+    failed[0, 13, 0], failed[0, 13, 1:] = np.nan, 9
+    assert tone_map(failed, np.ones((1, 14), np.int32))[0, 13].tolist() == [0, 204, 204]
+
+
+def test_hypersim_frame_that_was_not_rendered(tmp_path):
+    trees.hypersim(tmp_path)
+    path = next(tmp_path.rglob("*.color.hdf5"))
+    trees.put(path, np.full((*trees.SMALL, 3), np.nan, np.float16))
+    with pytest.raises(UserError, match=rf"{path}: got no finite value, expected radiance"):
+        [opened("hypersim", tmp_path).read_frame(index) for index in range(3)]
+
+
 def test_hypersim_preview_and_first_resize(tmp_path):
     trees.hypersim(tmp_path)
     frame = opened("hypersim", tmp_path, image="preview", image_size=[48, 80]).read_frame(0)
@@ -179,6 +211,16 @@ def test_diode_with_and_without_its_mask(tmp_path):
     assert (masked != whole).sum() == 1
 
 
+def test_diode_image_is_first_resized_but_not_its_depth(tmp_path):
+    trees.diode(tmp_path)
+    whole = opened("diode", tmp_path).read_frame(0)
+    dataset = opened("diode", tmp_path, image_size=[48, 64])
+    frame = dataset.read_frame(0)
+    assert frame.image.shape == (48, 64, 3)
+    np.testing.assert_array_equal(frame.depth, whole.depth)
+    assert dataset.describe()["image_size"] == [48, 64]
+
+
 def test_diode_arrays_of_another_kind(tmp_path):
     trees.diode(tmp_path)
     dataset = opened("diode", tmp_path)
@@ -187,8 +229,33 @@ def test_diode_arrays_of_another_kind(tmp_path):
     with pytest.raises(UserError, match=rf"{depth}: expected a .npy file of numbers, got: .*Python objects"):
         dataset.read_frame(0)
     np.save(depth, np.ones((3, 4, 5), np.float32))
-    with pytest.raises(UserError, match="got depth of 3x4x5"):
+    with pytest.raises(UserError, match=r"got an array of \(3, 4, 5\), expected depth"):
         dataset.read_frame(0)
+    np.save(depth, np.ones(trees.SMALL, bool))
+    with pytest.raises(UserError, match="got a mask"):
+        dataset.read_frame(0)
+
+
+def test_diode_mask_of_true_and_false(tmp_path):
+    trees.diode(tmp_path)
+    dataset, path = opened("diode", tmp_path), next(tmp_path.rglob("*_00193_*_depth_mask.npy"))
+    before = dataset.read_frame(0).depth
+    np.save(path, np.load(path) > 0)
+    np.testing.assert_array_equal(dataset.read_frame(0).depth, before)
+
+
+@pytest.mark.parametrize(("kind", "one"), [(np.uint8, 1), (np.uint8, 16), (np.uint8, 255), (bool, True), (float, 1)])
+def test_ibims_masks_of_any_type(tmp_path, kind, one):
+    # 16 * 16 is 0 in eight bits.
+    invalid, transparent = (np.full(trees.SMALL, one, kind) for _ in range(2))
+    invalid[1, 1], transparent[2, 2] = 0, 0
+    data = {"rgb": trees.colours(trees.SMALL, 0), "depth": np.full(trees.SMALL, 3.0)}
+    trees.ibims(tmp_path)
+    masks = {"mask_invalid": invalid, "mask_transp": transparent}
+    savemat(tmp_path / "ibims1_core_mat/corridor_01.mat", {"data": {**data, **masks}})
+    depth = opened("ibims", tmp_path).read_frame(0).depth
+    assert (depth[1, 1], depth[2, 2], depth[3, 3]) == (0, 0, 3)
+    assert (depth == 0).sum() == 2
 
 
 def test_ibims_file_without_a_mask(tmp_path):

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from packing import make_tar, make_zip
+from packing import make_tar, make_zip, with_method
 
 from tr2m.errors import UserError
 from tr2m.preparation import archives
@@ -140,6 +140,15 @@ def test_a_flipped_bit_is_noticed(tmp_path: Path):
     with pytest.raises(UserError, match="damaged"):
         unpack(archive, tmp_path / "out", KEEP, LIMITS)
     assert tree(tmp_path / "out") == {}
+
+
+def test_a_method_that_python_lacks_is_refused_with_what_to_do(tmp_path: Path):
+    archive = make_zip(tmp_path / "set.zip", {**FILES, "set/b/2.png": b"four"})
+    with_method(archive, 9)
+    with pytest.raises(UserError, match=r"'set/b/2.png' is a file of method 9, .* Deflate64, .* with 7z or unzip"):
+        unpack(archive, tmp_path / "out", KEEP, LIMITS)
+    assert not (tmp_path / "out").exists()
+    assert unpack(archive, tmp_path / "out", r"set/(a/.*)", LIMITS).written == 3
 
 
 def test_encrypted_members_are_refused(tmp_path: Path):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tiny
 import trees
+from PIL import Image
 from readers import PACKED, READERS, WITHOUT_CAPTIONS, captions, packed_captions
 
 from tr2m.cli import data
@@ -89,6 +90,24 @@ def a_line_too_few(root: Path) -> str:
     return "got 1 non-empty lines, expected 15"
 
 
+def one_value(root: Path) -> str:
+    cv2.imwrite(str(root / IMAGE), np.full((*trees.NYU_SIZE, 3), 7, np.uint8))
+    return "train frame kitchen_0028b/rgb_00045: its image is 7 everywhere"
+
+
+def turned(root: Path) -> str:
+    orientation = Image.Exif()
+    orientation[274] = 3
+    Image.open(root / IMAGE).save(root / IMAGE, exif=orientation)
+    return f"{root / IMAGE}: got the EXIF or TIFF orientation 3, expected 1"
+
+
+def the_same_image_in_both_splits(root: Path) -> str:
+    source = root / "sync/kitchen_0028b/rgb_00046.png"
+    (root / "official_splits/test/bathroom/rgb_00001.png").write_bytes(source.read_bytes())
+    return "test frame bathroom/rgb_00001: the same image as train frame kitchen_0028b/rgb_00046."
+
+
 FAULTS: list[Callable[[Path], str]] = [
     truncate,
     shrink,
@@ -97,6 +116,9 @@ FAULTS: list[Callable[[Path], str]] = [
     nothing_measured,
     no_captions,
     a_line_too_few,
+    one_value,
+    turned,
+    the_same_image_in_both_splits,
 ]
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import tiny
 import trees
-from packing import Files, make_tar, make_zip, served
+from packing import Files, make_tar, make_zip, served, with_method
 from readers import READERS, opened
 
 from tr2m.cli import data
 from tr2m.preparation.archives import Limits
 from tr2m.preparation.downloads import Download
-from tr2m.preparation.steps import Unpack, Workplace, prepare
+from tr2m.preparation.steps import Copy, Unpack, Workplace, prepare
 
 LIMITS = Limits(gigabytes=1, ratio=1000, members=1000)
 
@@ -86,7 +86,7 @@ PACKERS: dict[str, Callable[[Path, Path], None]] = {
 }
 TOO_FEW = {"kitti": "2 of 61", "c3vd": "2 of 22", "hypersim": "2 of 46", "simcol": "2 of 3"}
 """Where the tests do not make all archives of the data set."""
-UNREAD = ("velodyne_raw", "validity_map", "depth_bfx", "official_splits")
+UNREAD = ("velodyne_raw", "validity_map", "official_splits")
 """In the trees, but not unpacked."""
 
 
@@ -182,6 +182,30 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path):
     place = Workplace(tmp_path / "sets", tmp_path / "root", LIMITS, False)
     (problem,) = prepare([Unpack("set.zip", r"(set/\d\.png)", ".", 1, "its page")], place).problems
     assert f"{tmp_path}/root" in problem
+
+
+def test_a_step_that_fails_does_not_keep_the_others_from_their_work(tmp_path: Path):
+    (tmp_path / "sets").mkdir()
+    (tmp_path / "sets/list.csv").write_text("list")
+    (tmp_path / "root/lists").mkdir(parents=True)
+    (tmp_path / "root/taken").write_text("a file, no folder")
+    place = Workplace(tmp_path / "sets", tmp_path / "root", LIMITS, False)
+    outcome = prepare([Copy("list.csv", "taken", "its page"), Copy("list.csv", "lists", "its page")], place)
+    assert outcome.done == ["list.csv: copied"]
+    (problem,) = outcome.problems
+    assert f"{tmp_path}/root/taken" in problem
+
+
+def test_an_archive_that_python_cannot_unpack_does_not_keep_the_others_from_it(tmp_path: Path):
+    for name in ("a", "b"):
+        make_zip(tmp_path / f"sets/{name}.zip", {f"set/{name}.png": b"picture"})
+    with_method(tmp_path / "sets/a.zip", 9)
+    outcome = prepare(
+        [Unpack("*.zip", r"set/(\w\.png)", ".", 2, "its page")], Workplace(tmp_path / "sets", tmp_path, LIMITS, False)
+    )
+    assert outcome.done == ["b.zip: 1 files, 1 of them new"]
+    (problem,) = outcome.problems
+    assert "Deflate64" in problem
 
 
 def test_an_archive_of_another_release_is_told(tmp_path: Path):

@@ -35,7 +35,8 @@ from tr2m.errors import UserError
 # The digits of ASCII, and no more than a number up to MAX_NUMBER has: int() is slow on thousands.
 _TERM = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9})(?:/([0-9]{1,9}))?)?")
 MAX_NUMBER = 10_000_000
-
+TRAIN, HELD_OUT = "train", ("val", "test")
+"""No frame of the first may be in one of the others."""
 
 Name = TypeVar("Name", int, str)
 
@@ -43,11 +44,13 @@ Name = TypeVar("Name", int, str)
 def load_split(file: str | Path, split: str) -> list[tuple[str, int]]:
     """The (group, frame number) pairs of a split: groups in the order of the file, frame numbers ascending.
 
-    Raises UserError if the file or the split does not exist, a term is malformed, a frame is named twice, or the
-    numbers of groups and frames are not those that the file states.
+    Raises UserError if the file or the split does not exist, a term is malformed, a frame is named twice, held-out
+    frames are among the training frames, or the numbers of groups and frames are not those that the file states.
     """
     path = Path(file)
-    return _members(path, split, _tables(path, split)[split])
+    tables = _tables(path, split)
+    _require_held_out(path, split, tables)
+    return _members(path, split, tables[split])
 
 
 def select_split(file: str | Path, split: str, found: Collection[tuple[str, Name]]) -> list[tuple[str, Name]]:
@@ -57,6 +60,7 @@ def select_split(file: str | Path, split: str, found: Collection[tuple[str, Name
     """
     path = Path(file)
     tables = _tables(path, split)
+    _require_held_out(path, split, tables)
     table = tables[split]
     if isinstance(table, dict) and "members" in table:
         frames, there = _members(path, split, table), set(found)
@@ -90,13 +94,30 @@ def _tables(path: Path, split: str) -> dict[str, Any]:
             f"no split file {path.absolute()}: expected one of those in data_splits/, or yours in their form."
         )
     try:
-        tables = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tables = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise UserError(f"{path}: expected YAML, got: {error}.") from error
     if not isinstance(tables, dict) or split not in tables:
         known = ", ".join(map(str, tables)) if isinstance(tables, dict) else "none"
         raise UserError(f"{path}: got split {split!r}, expected one that the file has: {known}.")
     return tables
+
+
+def _require_held_out(path: Path, split: str, tables: dict[str, Any]) -> None:
+    """Raise UserError for a frame, or a group where groups are counted, that is held out and trained on."""
+    tested, trained = tables[split], tables.get(TRAIN)
+    if split not in HELD_OUT or not isinstance(tested, dict) or not isinstance(trained, dict):
+        return
+    if "members" in tested and "members" in trained:
+        training = set(_members(path, TRAIN, trained))
+        shared = [f"{group} {number}" for group, number in _members(path, split, tested) if (group, number) in training]
+    else:
+        shared = [group for group in tested.get("counts") or () if group in (trained.get("counts") or ())]
+    if shared:
+        raise UserError(
+            f"{path}: split {split!r}: got {len(shared)} entries that split {TRAIN!r} has, too, the first: "
+            f"{', '.join(map(str, shared[:3]))}. Expected other frames than those that are trained on."
+        )
 
 
 def _members(path: Path, split: str, table: Any) -> list[tuple[str, int]]:
@@ -119,7 +140,7 @@ def _counts(path: Path, split: str, table: Any) -> dict[str, int]:
     counts = table.get("counts")
     if counts is None:
         return {}
-    if not isinstance(counts, dict) or not all(isinstance(count, int) for count in counts.values()):
+    if not isinstance(counts, dict) or not all(type(count) is int for count in counts.values()):
         raise UserError(f"{path}: {split}: got counts {counts!r}, expected `group: number of frames` pairs.")
     _check_totals(path, split, table, (len(counts), sum(counts.values())))
     return {str(group): count for group, count in counts.items()}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
@@ -12,6 +15,17 @@ from torchvision.transforms.v2 import functional as F
 from tr2m.types import Frame
 
 Tensors = tuple[UInt8[Tensor, "3 H W"], Float[Tensor, "Hd Wd"], Float[Tensor, "H W"] | None]
+
+
+def resized_first(frame: Frame, image_size: Sequence[int] | None) -> Frame:
+    """The frame with its image, not its depth, resized to (height, width) before anything else; as it is for None.
+
+    Bilinear with antialiasing, as the code of published rows does for HyperSim and DIODE.
+    """
+    if image_size is None:
+        return frame
+    pixels = torch.from_numpy(np.ascontiguousarray(frame.image)).permute(2, 0, 1)
+    return replace(frame, image=F.resize(pixels, list(image_size)).permute(1, 2, 0).numpy())
 
 
 def training_tensors(frame: Frame, size: tuple[int, int]) -> Tensors:

@@ -27,6 +27,7 @@ from tr2m.errors import UserError
 TEMPORARY = ".unpacking"
 _DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, EOFError)
 _BLOCK = 1 << 20
+_ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Member:
     size: int
     """Bytes, unpacked."""
     kind: str
-    """ "file", "folder", or what is never unpacked: "link", "device", "encrypted file"."""
+    """ "file", "folder", or what is never unpacked: "link", "device", "encrypted file", "file of method <n>"."""
     open: Callable[[], IO[bytes]]
 
 
@@ -132,6 +133,8 @@ def _zip_member(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
         kind = "device"
     elif info.flag_bits & 1:
         kind = "encrypted file"
+    elif info.compress_type not in _ZIP_METHODS:
+        kind = f"file of method {info.compress_type}"
     return Member(info.filename, info.file_size, kind, lambda: file.open(info))
 
 
@@ -155,6 +158,11 @@ def _wanted_members(
         match = keep.fullmatch(member.name)
         if match is None or member.kind == "folder":
             continue
+        if member.kind.startswith("file of method"):
+            raise UserError(
+                f"{archive}: {member.name!r} is a {member.kind}, which Python cannot unpack (9 is Deflate64, which "
+                "Windows writes beyond 2 GB). Unpack it with 7z or unzip, pack it again with zip -r, and start again."
+            )
         if member.kind != "file":
             raise UserError(f"{archive}: refused: {member.name!r} is a {member.kind}, expected a plain file.")
         path = PurePosixPath(match[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,6 +53,26 @@ class Findings:
             self.problems.append(f"... {len(fresh)} of {of} {kind} in all; see them with shown={len(fresh)}")
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a frame shows: its valid depths in metres, and a digest of its image's pixels."""
+
+    depth: Float[np.ndarray, " N"]
+    image_digest: bytes
+
+
+class Seen:
+    """The images met so far, to find those that are in two splits."""
+
+    def __init__(self) -> None:
+        self.frames: dict[bytes, tuple[str, str]] = {}
+
+    def elsewhere(self, split: str, sample_id: str, image_digest: bytes) -> str | None:
+        """The frame of another split that has this image; None, and remembered, if there is none."""
+        other, other_id = self.frames.setdefault(image_digest, (split, sample_id))
+        return f"{other} frame {other_id}" if other != split else None
+
+
 def check_dataset(config: dict[str, Any], how: Thoroughness) -> Findings:
     """Look at the files, the depth and the captions of all splits of a data set.
 
@@ -59,6 +80,7 @@ def check_dataset(config: dict[str, Any], how: Thoroughness) -> Findings:
         config: an entry of configs/dataset, resolved.
     """
     findings = Findings()
+    seen = Seen()
     captions = None
     if "captions" in config["reader"]:
         try:
@@ -75,7 +97,7 @@ def check_dataset(config: dict[str, Any], how: Thoroughness) -> Findings:
             continue
         indices = choose_frames(dataset.sample_ids, how.frames or len(dataset), how.seed)
         findings.facts.append(f"{label}: {len(dataset):,} frames, {len(indices):,} of them decoded")
-        check_frames(label, dataset, indices, how, findings)
+        check_frames(label, dataset, indices, how, findings, seen)
         # The readers of the synthetic world and of a folder of one's own bring their captions along.
         source = captions if "captions" in config["reader"] else dataset.captions
         if label == split and source:
@@ -99,25 +121,32 @@ def check_frames(
     indices: list[int],
     how: Thoroughness,
     findings: Findings,
+    seen: Seen,
 ) -> None:
-    """Decode frames and compare the distribution of their depth with what is expected."""
+    """Decode frames and compare the distribution of their depth with what is expected, their images with those of the
+    other splits.
+    """
     histogram = DepthHistogram(dataset.depth_range)
-    problems = []
+    problems, shared = [], []
     with ThreadPoolExecutor(how.threads) as pool:
         looks = pool.map(lambda index: look_at(dataset, index), indices)
-        for result in tqdm(looks, total=len(indices), desc=f"{dataset.name} {label}: frames"):
+        bar = tqdm(zip(indices, looks, strict=True), total=len(indices), desc=f"{dataset.name} {label}: frames")
+        for index, result in bar:
             if isinstance(result, str):
                 problems.append(result)
-            else:
-                histogram.add(result)
+                continue
+            histogram.add(result.depth)
+            if other := seen.elsewhere(dataset.split, dataset.sample_ids[index], result.image_digest):
+                shared.append(f"{dataset.split} frame {dataset.sample_ids[index]}: the same image as {other}.")
     findings.add("frames", problems, len(indices), how.shown)
+    findings.add("frames of two splits", shared, len(indices), how.shown)
     if histogram.count:
         findings.facts.append(f"{label}: {histogram.summary()}")
         findings.problems += [f"{label}: {p}" for p in histogram.problems(dataset.plausible_median)]
 
 
-def look_at(dataset: DepthDataset, index: int) -> Float[np.ndarray, " N"] | str:
-    """The valid depths of a frame in metres, or what is wrong with it."""
+def look_at(dataset: DepthDataset, index: int) -> Look | str:
+    """What a frame shows, or what is wrong with it."""
     try:
         frame = dataset.read_frame(index)
     except UserError as error:
@@ -126,7 +155,11 @@ def look_at(dataset: DepthDataset, index: int) -> Float[np.ndarray, " N"] | str:
     depth = frame.depth[frame.depth != 0]
     if not np.isfinite(depth).all() or (depth < 0).any():
         return f"{where}: expected depth that is finite and not negative; the reader's decoding is wrong."
-    return depth if depth.size else f"{where}: its depth has no measurement at all."
+    if not depth.size:
+        return f"{where}: its depth has no measurement at all."
+    if frame.image.min() == frame.image.max():
+        return f"{where}: its image is {frame.image.min()} everywhere: nothing can be seen in it."
+    return Look(depth, hashlib.sha256(frame.image.tobytes()).digest())
 
 
 def check_captions(source: CaptionSource, dataset: DepthDataset, how: Thoroughness, findings: Findings) -> None:

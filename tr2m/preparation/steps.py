@@ -63,7 +63,10 @@ def prepare(steps: Sequence[PreparationStep], place: Workplace) -> Outcome:
         raise UserError(f"no folder {place.archives.absolute()}: archives=... names the folder of what you fetched.")
     outcome = Outcome()
     for step in steps:
-        step.run(place, outcome)
+        try:
+            step.run(place, outcome)
+        except (UserError, OSError) as error:
+            outcome.problems.append(str(error))
     return outcome
 
 

@@ -28,6 +28,11 @@ class CaptionSource(typing.Protocol):
         ...
 
 
+def is_sentence(caption: object) -> bool:
+    """Whether this is a caption: text of one line that is not blank. Files of captions keep one sentence per line."""
+    return isinstance(caption, str) and bool(caption.strip()) and not {"\n", "\r"} & set(caption.strip())
+
+
 class CaptionFiles:
     """One text file per frame, `<root>/<split>/<sample_id>.txt`, one sentence per line: the layout of RSA's captions.
 
@@ -48,7 +53,7 @@ class CaptionFiles:
         """The sentences, stripped. Raises UserError if the file is missing or has not `lines_per_file` of them."""
         path = self.root / split / f"{sample_id}.txt"
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")
         except FileNotFoundError:
             raise UserError(f"no caption file {path.absolute()}. {_ADVICE}") from None
         except (OSError, UnicodeDecodeError) as error:

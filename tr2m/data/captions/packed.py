@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from tr2m.data.captions.files import is_sentence
 from tr2m.errors import UserError
 from tr2m.json_text import json_text
 
@@ -97,7 +98,7 @@ class CaptionWriter:
         """
         with _connection(self.part) as connection:
             for count, (sample_id, lines) in enumerate(captions, start=1):
-                if not lines or not all(line.strip() and "\n" not in line for line in lines):
+                if not lines or not all(map(is_sentence, lines)):
                     raise UserError(f"{sample_id}: got the captions {lines}, expected sentences of one line each.")
                 packed = zlib.compress("\n".join(lines).encode())
                 connection.execute("INSERT INTO captions VALUES (?, ?, ?)", (split, sample_id, packed))

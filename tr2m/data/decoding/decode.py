@@ -12,21 +12,26 @@ from typing import Any
 import cv2
 import h5py
 import numpy as np
-from jaxtyping import Float, UInt8, UInt16
+from jaxtyping import Float, Shaped, UInt8, UInt16
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from tr2m.data.decoding.image_header import read_header
+from tr2m.data.decoding.frame_size import require_same_size
+from tr2m.data.decoding.image_header import ImageHeader, read_header
 from tr2m.data.decoding.stored_png import with_stored_pixels
 from tr2m.errors import UserError
 from tr2m.types import Frame
 
 # 400 MB as float32 of one channel; the largest frame of a supported data set has 3 megapixels.
 MAX_PIXELS = 100_000_000
+NPY = ".npy"
+# Bytes in which a file's header nearly always lies.
+_HEAD = 2**16
 
 
 def read_rgb(path: Path) -> UInt8[np.ndarray, "H W 3"]:
-    """The RGB image in a JPEG or PNG file, 8 bits a channel, turned upright where its EXIF data say so.
+    """The RGB image in a JPEG or PNG file, 8 bits a channel, turned upright where its EXIF data say so: for a picture
+    that stands alone.
 
     A grey image becomes three equal channels, alpha is dropped, and 16-bit files keep the high byte.
     Raises UserError if the file is missing, truncated or no image.
@@ -34,19 +39,38 @@ def read_rgb(path: Path) -> UInt8[np.ndarray, "H W 3"]:
     return _decode(path, cv2.IMREAD_COLOR_RGB)
 
 
+def read_image(path: Path) -> UInt8[np.ndarray, "H W 3"]:
+    """The RGB image of a frame that has ground truth, as `read_rgb` decodes it.
+
+    Raises what `read_rgb` raises, and UserError if the file asks to be turned or mirrored: depth would not be.
+    """
+    return _decode(path, cv2.IMREAD_COLOR_RGB, as_stored=True)
+
+
 def read_depth_units(path: Path) -> UInt16[np.ndarray, "H W"]:
     """Depth in the units of its file, a PNG or TIFF of one 16-bit channel.
 
-    Raises UserError if the file is missing, truncated, or of another kind.
+    Raises UserError if the file is missing, truncated, of another kind, or asks to be turned or mirrored.
     """
-    raw = _decode(path, cv2.IMREAD_UNCHANGED)
+    raw = _decode(path, cv2.IMREAD_UNCHANGED, as_stored=True)
     if raw.dtype != np.uint16 or raw.ndim != 2:
         channels = 1 if raw.ndim == 2 else raw.shape[2]
+        if channels > 1:
+            advice = "Depth in colours cannot be turned back into metres: take the file that the picture was made from."
+        elif raw.dtype == np.uint8:
+            advice = "Eight bits hold 255 steps: take the file as it was published, not a preview or a copy of it."
+        else:
+            advice = f'Save the same numbers as .npy: np.save("{path.stem}.npy", depth).'
         raise UserError(
             f"{path}: got a file of {channels} channel(s) of {raw.dtype}, expected depth as one channel of uint16. "
-            "Check that this is the depth file as it was published, not a preview or a copy saved with 8 bits."
+            f"{advice}"
         )
     return raw
+
+
+def read_depth_array(path: Path) -> Shaped[np.ndarray, "H W"]:
+    """Depth in the units of its .npy file, integers or floats. Raises UserError for anything else."""
+    return np.array(_map_depth(path))
 
 
 def read_depth_png(path: Path, units_per_metre: float) -> Float[np.ndarray, "H W"]:
@@ -56,7 +80,7 @@ def read_depth_png(path: Path, units_per_metre: float) -> Float[np.ndarray, "H W
 
 def read_image_and_depth(image_path: Path, depth_path: Path, units_per_metre: float) -> Frame:
     """A frame out of an RGB file and a 16-bit depth PNG. Raises UserError also if their sizes differ."""
-    return pair(read_rgb(image_path), read_depth_png(depth_path, units_per_metre), image_path, depth_path)
+    return pair(read_image(image_path), read_depth_png(depth_path, units_per_metre), image_path, depth_path)
 
 
 def pair(image: np.ndarray, depth: np.ndarray, image_path: Path, depth_path: Path) -> Frame:
@@ -66,16 +90,43 @@ def pair(image: np.ndarray, depth: np.ndarray, image_path: Path, depth_path: Pat
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise UserError(f"{image_path}: got an image of {image.shape}, {image.dtype}, expected (H, W, 3) of uint8.")
-    if image.shape[:2] != depth.shape:
-        raise UserError(
-            f"{depth_path}: got depth of {_size(depth)}, expected {_size(image[..., 0])}, the size of its image "
-            f"{image_path}. Unpack both again, from the same release."
-        )
+    require_same_size(image.shape[:2], depth.shape, image_path, depth_path)
     return Frame(image, depth)
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """(height, width) of an image or a depth file, from its header.
+
+    Raises UserError if the file is none of those that the functions above read, or asks to be turned or mirrored.
+    """
+    if path.suffix.lower() == NPY:
+        height, width = _map_depth(path).shape
+        return height, width
+    data = _read(path, _HEAD)
+    header = read_header(data)
+    if header is None or header.height == 0:
+        data = _read(path)
+        header = read_header(data)
+    header = _require_picture(path, data, header)
+    _require_as_stored(path, header)
+    return header.height, header.width
 
 
 def read_npy(path: Path) -> np.ndarray:
     """The array in a .npy file. Raises UserError if it is missing, truncated, or not an array of plain numbers."""
+    return np.array(_map_npy(path))
+
+
+def _map_depth(path: Path) -> np.ndarray:
+    array = _map_npy(path).squeeze()
+    if array.dtype == np.bool_:
+        raise UserError(f"{path}: got a mask (true and false), expected depth: integers or floats.")
+    if array.ndim != 2:
+        raise UserError(f"{path}: got an array of {array.shape}, expected depth: (height, width).")
+    return array
+
+
+def _map_npy(path: Path) -> np.ndarray:
     try:
         # Mapped first: a file that is shorter than its header says is refused before memory is asked for.
         array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -87,7 +138,7 @@ def read_npy(path: Path) -> np.ndarray:
         raise UserError(f"{path}: expected a .npy file of numbers, got: {error}. Copy or unpack it again.") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         raise UserError(f"{path}: expected a .npy file of real numbers, got {getattr(array, 'dtype', 'an archive')}.")
-    return np.array(array)
+    return array
 
 
 @contextmanager
@@ -125,14 +176,30 @@ def open_hdf5(path: Path, expected: str) -> Iterator[h5py.File]:
 _COMPARE = "Compare the folder with docs/datasets.md."
 
 
-def _decode(path: Path, flags: int) -> np.ndarray:
+def _read(path: Path, count: int = -1) -> bytes:
+    """The first `count` bytes of a file, or all. By Python's own files: OpenCV's crash on names that are not ASCII
+    where the locale is C.
+    """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(count)
     except FileNotFoundError:
         raise UserError(f"no file {path}: expected a JPEG, PNG or TIFF there. {_COMPARE}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}), expected a JPEG, PNG or TIFF file.") from error
-    _check_header(path, data)
+
+
+def _decode(path: Path, flags: int, as_stored: bool = False) -> np.ndarray:
+    """The pixels of a picture. Raises UserError for what OpenCV would decode wrongly, in part, or not at all."""
+    data = _read(path)
+    header = _require_picture(path, data, read_header(data))
+    if as_stored:
+        _require_as_stored(path, header)
+    # Some versions of OpenCV decode what there is of a truncated JPEG and fill up with grey.
+    if not header.complete:
+        raise UserError(
+            f"{path}: truncated: got {len(data)} bytes, expected an end marker. Copy or unpack the file again."
+        )
     try:
         decoded = cv2.imdecode(np.frombuffer(with_stored_pixels(data), np.uint8), flags)
     except cv2.error:
@@ -145,17 +212,11 @@ def _decode(path: Path, flags: int) -> np.ndarray:
     return decoded
 
 
-def _check_header(path: Path, data: bytes) -> None:
-    """Raise UserError for what OpenCV would decode wrongly, in part, or into all the memory there is."""
-    header = read_header(data)
+def _require_picture(path: Path, data: bytes, header: ImageHeader | None) -> ImageHeader:
+    """Raise UserError if this is no picture, more than one, or one that would take all the memory there is."""
     if header is None:
         raise UserError(
             f"{path}: got {len(data)} bytes that start with {data[:8]!r}, expected a JPEG, PNG or TIFF file."
-        )
-    # Some versions of OpenCV decode what there is of a truncated JPEG and fill up with grey.
-    if not header.complete:
-        raise UserError(
-            f"{path}: truncated: got {len(data)} bytes, expected an end marker. Copy or unpack the file again."
         )
     if header.height * header.width > MAX_PIXELS:
         raise UserError(
@@ -164,7 +225,16 @@ def _check_header(path: Path, data: bytes) -> None:
         )
     if header.several:
         raise UserError(f"{path}: got an animation or several pages, expected one picture. Save the one you want.")
+    return header
 
 
-def _size(array: np.ndarray) -> str:
-    return f"{'x'.join(map(str, array.shape))} (height x width)"
+def _require_as_stored(path: Path, header: ImageHeader) -> None:
+    """Raise UserError if a viewer would turn or mirror the picture: image and depth must agree pixel by pixel, and no
+    tag says whether the other file was made from the stored pixels or from the turned ones.
+    """
+    if header.orientation != 1:
+        raise UserError(
+            f"{path}: got the EXIF or TIFF orientation {header.orientation}, expected 1: a file of a frame is used as "
+            "it is stored. Look at image and depth side by side. If the stored pixels agree, reset the tag: "
+            f"exiftool -Orientation=1 -n {path.name}. If the turned ones do, write the image anew, turned."
+        )

@@ -13,17 +13,23 @@ _JPEG_END = 0xD9
 _JPEG_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # After an FF these belong to the compressed data (a stuffed zero, TEM, restarts), or an FF that fills up follows.
 _JPEG_DATA = {0x00, 0x01, *range(0xD0, 0xD8), 0xFF}
-_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_SHORT = 256, 257, 3
+_JPEG_APP1, _JPEG_EXIF = 0xE1, b"Exif\0\0"
+_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_ORIENTATION, _TIFF_SHORT = 256, 257, 274, 3
+_UPRIGHT = 1
 
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """Size in pixels, 0 where the file does not say; whether the file ends as it should; how many pictures it holds."""
+    """Size in pixels as stored, 0 where the file does not say; whether the file ends as it should; whether it holds
+    more than one picture; and how a viewer turns or mirrors the stored pixels (1 to 8, EXIF 2.32 section 4.6.4; 1: not
+    at all).
+    """
 
     height: int
     width: int
     complete: bool
     several: bool
+    orientation: int = _UPRIGHT
 
 
 def read_header(data: bytes) -> ImageHeader | None:
@@ -40,48 +46,73 @@ def read_header(data: bytes) -> ImageHeader | None:
 def _jpeg_header(data: bytes) -> ImageHeader:
     """Walk over segments and scans to the end marker. Thumbnails inside segments have their own: skipped."""
     height = width = 0
+    orientation = _UPRIGHT
     position = 2
     while (position := data.find(0xFF, position)) >= 0 and position + 1 < len(data):
         marker = data[position + 1]
         position += 1 if marker == 0xFF else 2
         if marker == _JPEG_END:
-            return ImageHeader(height, width, complete=True, several=False)
+            return ImageHeader(height, width, complete=True, several=False, orientation=orientation)
         if marker in _JPEG_DATA:
             continue
+        length = int.from_bytes(data[position : position + 2])
         if marker in _JPEG_FRAMES:
             height = int.from_bytes(data[position + 3 : position + 5])
             width = int.from_bytes(data[position + 5 : position + 7])
-        position += int.from_bytes(data[position : position + 2])
-    return ImageHeader(height, width, complete=False, several=False)
+        elif marker == _JPEG_APP1 and data.startswith(_JPEG_EXIF, position + 2):
+            orientation = _exif_orientation(data[position + 2 + len(_JPEG_EXIF) : position + length])
+        position += length
+    return ImageHeader(height, width, complete=False, several=False, orientation=orientation)
 
 
 def _png_header(data: bytes) -> ImageHeader:
     """Walk over the chunks (length, name, content, checksum) to the closing one; an acTL chunk means animation."""
     width, height = int.from_bytes(data[16:20]), int.from_bytes(data[20:24])
-    several = False
+    several, complete, orientation = False, False, _UPRIGHT
     position = len(PNG_START)
-    while position + 12 <= len(data):
-        name = data[position + 4 : position + 8]
-        if name == b"IEND":
-            return ImageHeader(height, width, complete=True, several=several)
+    while position + 12 <= len(data) and not complete:
+        length, name = int.from_bytes(data[position : position + 4]), data[position + 4 : position + 8]
+        complete = name == b"IEND"
         several |= name == b"acTL"
-        position += 12 + int.from_bytes(data[position : position + 4])
-    return ImageHeader(height, width, complete=False, several=several)
+        if name == b"eXIf":
+            orientation = _exif_orientation(data[position + 8 : position + 8 + length])
+        position += 12 + length
+    return ImageHeader(height, width, complete, several, orientation)
 
 
 def _tiff_header(data: bytes, order: str) -> ImageHeader:
-    """Read the first directory: 12 bytes an entry, then the place of the next directory, 0 after the last."""
-    sizes = {_TIFF_WIDTH: 0, _TIFF_HEIGHT: 0}
+    tags, following = _first_directory(data, order)
+    height, width = tags.get(_TIFF_HEIGHT, 0), tags.get(_TIFF_WIDTH, 0)
+    # Strips may be anywhere: whether they are all there, OpenCV says.
+    return ImageHeader(height, width, following is not None, bool(following), _orientation(tags))
+
+
+def _exif_orientation(exif: bytes) -> int:
+    """Of EXIF data, which are a TIFF file without a picture."""
+    order = _TIFF_ORDERS.get(exif[:4])
+    return _orientation(_first_directory(exif, order)[0]) if order else _UPRIGHT
+
+
+def _orientation(tags: dict[int, int]) -> int:
+    """1 where the tag is missing or is none of the eight: cameras that do not know write 0, and no decoder turns it."""
+    orientation = tags.get(_TIFF_ORIENTATION, _UPRIGHT)
+    return orientation if orientation in range(1, 9) else _UPRIGHT
+
+
+def _first_directory(data: bytes, order: str) -> tuple[dict[int, int], int | None]:
+    """The tags read here, and the place of the next directory: 0 after the last, None where the data are cut off.
+
+    A directory is the number of its entries, 12 bytes each, then the place of the next one.
+    """
+    tags: dict[int, int] = {}
     try:
         (start,) = struct.unpack_from(f"{order}I", data, 4)
         (count,) = struct.unpack_from(f"{order}H", data, start)
         for entry in range(count):
             tag, kind = struct.unpack_from(f"{order}HH", data, start + 2 + 12 * entry)
-            if tag in sizes:
+            if tag in (_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_ORIENTATION):
                 letter = "H" if kind == _TIFF_SHORT else "I"
-                (sizes[tag],) = struct.unpack_from(f"{order}{letter}", data, start + 10 + 12 * entry)
-        (following,) = struct.unpack_from(f"{order}I", data, start + 2 + 12 * count)
+                (tags[tag],) = struct.unpack_from(f"{order}{letter}", data, start + 10 + 12 * entry)
+        return tags, struct.unpack_from(f"{order}I", data, start + 2 + 12 * count)[0]
     except struct.error:
-        return ImageHeader(0, 0, complete=False, several=False)
-    # Strips may be anywhere: whether they are all there, OpenCV says.
-    return ImageHeader(sizes[_TIFF_HEIGHT], sizes[_TIFF_WIDTH], complete=True, several=following != 0)
+        return tags, None

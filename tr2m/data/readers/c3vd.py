@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from tr2m.data.decoding.decode import pair, read_depth_units, read_rgb
+from tr2m.data.decoding.decode import pair, read_depth_units, read_image
 from tr2m.data.depth_dataset import ListedDataset
 from tr2m.data.readers.c3vd_releases import find_frames
 from tr2m.data.splits import load_split, select_split
@@ -43,7 +43,7 @@ class C3VD(ListedDataset):
 
     def read_frame(self, index: int) -> Frame:
         image_path, depth_path = self.paths[index]
-        image, units = read_rgb(image_path), read_depth_units(depth_path)
+        image, units = read_image(image_path), read_depth_units(depth_path)
         depth = np.where(units < CLIPPED, units, 0).astype(np.float32) / np.float32(UNITS_PER_METRE)
         frame = pair(image, depth, image_path, depth_path)
         if self.mask_corners:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tr2m.data.decoding.decode import pair, read_npy, read_rgb
+from tr2m.data.decoding.decode import pair, read_depth_array, read_image, read_npy
 from tr2m.data.depth_dataset import ListedDataset
 from tr2m.data.splits import select_split
+from tr2m.data.transforms import resized_first
 from tr2m.types import Frame
 
 
@@ -18,6 +20,8 @@ class DIODEOutdoor(ListedDataset):
 
     use_mask: bool = True
     """False takes all depth above 0, flying pixels at edges included, as published results do."""
+    image_size: Sequence[int] | None = None
+    """(height, width) that the image, not the depth, is first resized to; None: as it is."""
 
     def index_frames(self) -> list[str]:
         self.folder = self.root / self.split / "outdoor"
@@ -26,16 +30,16 @@ class DIODEOutdoor(ListedDataset):
         return [sample_id for _, sample_id in select_split(self.split_file, self.split, frames)]
 
     def conditions(self) -> dict[str, object]:
-        return {**super().conditions(), "use_mask": self.use_mask}
+        return {**super().conditions(), "use_mask": self.use_mask, "image_size": self.image_size}
 
     def read_frame(self, index: int) -> Frame:
         image_path, depth_path, mask_path = (
             self.folder / f"{self.sample_ids[index]}{end}" for end in (".png", "_depth.npy", "_depth_mask.npy")
         )
-        depth = read_npy(depth_path).squeeze().astype(np.float32)
+        depth = read_depth_array(depth_path).astype(np.float32)
         usable = np.isfinite(depth) & (depth > 0)
-        frame = pair(read_rgb(image_path), np.where(usable, depth, np.float32(0)), image_path, depth_path)
-        if not self.use_mask:
-            return frame
-        mask = pair(frame.image, read_npy(mask_path).squeeze().astype(np.float32), image_path, mask_path).depth
-        return Frame(frame.image, np.where(mask > 0, frame.depth, np.float32(0)))
+        frame = pair(read_image(image_path), np.where(usable, depth, np.float32(0)), image_path, depth_path)
+        if self.use_mask:
+            mask = pair(frame.image, read_npy(mask_path).squeeze().astype(np.float32), image_path, mask_path).depth
+            frame = Frame(frame.image, np.where(mask > 0, frame.depth, np.float32(0)))
+        return resized_first(frame, self.image_size)

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from tr2m.data.captions.files import CaptionSource
-from tr2m.data.decoding.decode import pair, read_depth_units, read_npy, read_rgb
+from tr2m.data.decoding.decode import NPY, pair, read_depth_array, read_depth_units, read_image
 from tr2m.data.depth_dataset import DepthDataset, require_root
-from tr2m.data.readers.frame_table import FrameRow, read_frame_table
+from tr2m.data.readers.frame_table import FrameRow, find_frame_table, read_frame_table, require_held_out
+from tr2m.data.splits import HELD_OUT, TRAIN
 from tr2m.types import Frame
 
 
@@ -39,8 +40,11 @@ class Folder(DepthDataset):
     """Numbers in depth files that mean "not measured"; what is negative or not finite never counts."""
 
     def index_frames(self) -> list[str]:
-        json_lines = require_root(self.root, self.name) / f"{self.split}.jsonl"
-        self.rows = read_frame_table(json_lines if json_lines.exists() else json_lines.with_suffix(".csv"))
+        root = require_root(self.root, self.name)
+        table, training_table = find_frame_table(root, self.split), find_frame_table(root, TRAIN)
+        self.rows = read_frame_table(table)
+        if self.split in HELD_OUT and training_table.exists():
+            require_held_out(self.rows, table, training_table)
         self.captions = self.captions or TableCaptions(self.rows)
         return [row.sample_id for row in self.rows]
 
@@ -49,7 +53,7 @@ class Folder(DepthDataset):
 
     def read_frame(self, index: int) -> Frame:
         row = self.rows[index]
-        units = read_npy(row.depth).squeeze() if row.depth.suffix == ".npy" else read_depth_units(row.depth)
+        units = read_depth_array(row.depth) if row.depth.suffix.lower() == NPY else read_depth_units(row.depth)
         measured = np.isfinite(units) & (units > 0) & ~np.isin(units, self.invalid)
         depth = np.where(measured, units, 0).astype(np.float32) * np.float32(row.metres_per_unit)
-        return pair(read_rgb(row.image), depth, row.image, row.depth)
+        return pair(read_image(row.image), depth, row.image, row.depth)

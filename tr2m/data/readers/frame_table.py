@@ -6,15 +6,22 @@ import csv
 import json
 import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tr2m.data.captions.files import is_sentence
+from tr2m.data.decoding.decode import NPY, read_size
+from tr2m.data.decoding.frame_size import require_same_size
 from tr2m.data.readers.listing import read_lines
 from tr2m.errors import UserError
 
 COLUMNS = ("image", "depth", "metres_per_unit", "caption")
-DEPTH_SUFFIXES = (".png", ".tif", ".tiff", ".npy")
+TABLE_SUFFIXES = (".jsonl", ".csv")
+DEPTH_SUFFIXES = (".png", ".tif", ".tiff", NPY)
+# Files are opened at a time: on a network drive, where each takes milliseconds, nothing else counts.
+_THREADS = 16
 
 
 @dataclass(frozen=True)
@@ -30,60 +37,120 @@ class FrameRow:
     """The image's path as the table has it, without extension."""
 
 
+def find_frame_table(root: Path, split: str) -> Path:
+    """The table of a split. Raises UserError if there are two; if there is none, reading it will."""
+    tables = [path for suffix in TABLE_SUFFIXES if (path := root / f"{split}{suffix}").exists()]
+    if len(tables) > 1:
+        raise UserError(f"{root}: got {' and '.join(path.name for path in tables)}, expected one table: remove one.")
+    return tables[0] if tables else root / f"{split}.csv"
+
+
 def read_frame_table(path: Path) -> list[FrameRow]:
-    """The rows of a .csv or .jsonl file, whose paths are relative to its folder.
+    """The rows of a .csv or .jsonl file, whose paths are relative to its folder. Files are looked at by their headers.
 
     Raises UserError that lists every wrong row by its line number.
     """
     rows: dict[str, FrameRow] = {}
-    problems = []
+    problems, numbers = [], []
     for line, record in _records(path):
         try:
             row = _row(record, path.parent)
             if row.sample_id in rows:
                 raise UserError(f"image {row.sample_id} stands in the table twice")
             rows[row.sample_id] = row
+            numbers.append(line)
         except UserError as error:
-            problems.append(f"line {line}: {error}")
+            problems.append((line, str(error)))
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = zip(numbers, pool.map(_problem_of_files, rows.values()), strict=True)
+        problems += [(line, problem) for line, problem in found if problem]
     if problems or not rows:
-        listed = "\n  ".join(problems or ["the table has no rows"])
+        listed = "\n  ".join([f"line {line}: {problem}" for line, problem in sorted(problems)] or ["it has none"])
         raise UserError(f"{path}: wrong rows; docs/datasets.md shows the form of the table:\n  {listed}")
     return list(rows.values())
+
+
+def require_held_out(rows: list[FrameRow], table: Path, training_table: Path) -> None:
+    """Raise UserError if frames that a model is scored on are among those that it is trained on."""
+    training = {_sample_id(_parsed(record)) for _, record in _records(training_table)}
+    if shared := [row.sample_id for row in rows if row.sample_id in training]:
+        raise UserError(
+            f"{table}: got {len(shared)} of {len(rows)} frames that {training_table.name} has, too, the first: "
+            f"{', '.join(shared[:3])}. Expected other frames, of other places: take them out of one table."
+        )
 
 
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
     """The line number and content of each row: a dictionary in CSV, still text in JSON lines."""
     lines = read_lines(path, f"a table with the columns {', '.join(COLUMNS)}")
     if path.suffix == ".csv":
-        reader = csv.DictReader(f"{line}\n" for line in lines)
-        if missing := [column for column in COLUMNS if column not in (reader.fieldnames or [])]:
-            raise UserError(f"{path}: got the columns {reader.fieldnames}, expected also {', '.join(missing)}.")
+        # Strict: a quote that nobody closes would swallow the rows below it.
+        reader = csv.DictReader((f"{line}\n" for line in lines), strict=True)
+        start = 1
         try:
-            yield from ((reader.line_num, row) for row in reader)
+            columns = reader.fieldnames or []
+            if missing := [column for column in COLUMNS if column not in columns]:
+                raise UserError(f"{path}: got the columns {columns}, expected also {', '.join(missing)}.")
+            if len(set(columns)) < len(columns):
+                raise UserError(f"{path}: got the columns {columns}, expected each once.")
+            start = reader.line_num + 1
+            for row in reader:
+                yield reader.line_num, row
+                start = reader.line_num + 1
         except csv.Error as error:
-            raise UserError(f"{path}, line {reader.line_num}: expected CSV, got: {error}.") from error
+            raise UserError(
+                f"{path}, the row that starts in line {start}: expected CSV, got: {error}. Close its double quotes; "
+                'inside a quoted caption write "" for ".'
+            ) from error
     else:
         yield from ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
 
 
 def _row(record: dict[str, Any] | str, folder: Path) -> FrameRow:
-    if isinstance(record, str):
-        try:
-            record = json.loads(record)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise UserError(f"got no JSON ({error})") from error
+    record = _parsed(record)
     if not isinstance(record, dict) or any(not record.get(column) for column in COLUMNS):
         raise UserError(f"got {record}, expected values for {', '.join(COLUMNS)}")
     if None in record:
         raise UserError(f"got more cells than columns, {record[None]}: put captions with commas in double quotes")
     image, depth = (_file(record[column], folder) for column in ("image", "depth"))
-    if depth.suffix not in DEPTH_SUFFIXES:
+    if depth.suffix.lower() not in DEPTH_SUFFIXES:
         raise UserError(f"got depth {record['depth']}, expected one of {', '.join(DEPTH_SUFFIXES)}")
     captions = record["caption"] if isinstance(record["caption"], list) else [record["caption"]]
-    if not all(isinstance(caption, str) and caption.strip() for caption in captions):
-        raise UserError(f"got caption {record['caption']!r}, expected a sentence, or a list of them in JSON lines")
-    sample_id = str(PurePosixPath(str(record["image"])).with_suffix(""))
-    return FrameRow(image, depth, _scale(record["metres_per_unit"]), [c.strip() for c in captions], sample_id)
+    if not all(map(is_sentence, captions)):
+        raise UserError(
+            f"got caption {record['caption']!r}, expected a sentence in one line, or a list of them in JSON lines"
+        )
+    scale = _scale(record["metres_per_unit"])
+    return FrameRow(image, depth, scale, [caption.strip() for caption in captions], _sample_id(record))
+
+
+def _parsed(record: dict[str, Any] | str) -> Any:
+    if not isinstance(record, str):
+        return record
+    try:
+        return json.loads(record, object_pairs_hook=_distinct)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise UserError(f"got no JSON ({error})") from error
+
+
+def _sample_id(record: Any) -> str:
+    image = PurePosixPath(str(record.get("image", "") if isinstance(record, dict) else ""))
+    return str(image.parent / image.stem)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise UserError(f"got the keys {', '.join(key for key, _ in pairs)}, expected each once")
+    return record
+
+
+def _problem_of_files(row: FrameRow) -> str | None:
+    try:
+        require_same_size(read_size(row.image), read_size(row.depth), row.image, row.depth)
+    except UserError as error:
+        return str(error)
+    return None
 
 
 def _file(name: Any, folder: Path) -> Path:
@@ -101,7 +168,8 @@ def _file(name: Any, folder: Path) -> Path:
 
 def _scale(value: Any) -> float:
     try:
-        scale = float(value)
+        # float(true) is 1.
+        scale = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         scale = math.nan
     if not (math.isfinite(scale) and scale > 0):

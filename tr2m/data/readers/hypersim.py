@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import torch
-from torchvision.transforms.v2 import functional as F
-
-from tr2m.data.decoding.decode import pair, read_rgb
+from tr2m.data.decoding.decode import pair, read_image
 from tr2m.data.depth_dataset import ListedDataset
 from tr2m.data.readers.hypersim_files import planar_depth, read_dataset, read_tone_mapped
 from tr2m.data.readers.listing import read_lines
 from tr2m.data.splits import select_split
+from tr2m.data.transforms import resized_first
 from tr2m.errors import UserError
 from tr2m.types import Frame
 
@@ -44,16 +42,12 @@ class HyperSim(ListedDataset):
         depth_path = images / f"scene_{camera}_geometry_hdf5/{frame_name}.depth_meters.hdf5"
         if self.image == "preview":
             image_path = images / f"scene_{camera}_final_preview/{frame_name}.tonemap.jpg"
-            image = read_rgb(image_path)
+            image = read_image(image_path)
         else:
             image_path = images / f"scene_{camera}_final_hdf5/{frame_name}.color.hdf5"
             image = read_tone_mapped(image_path, depth_path.with_name(f"{frame_name}.render_entity_id.hdf5"))
         frame = pair(image, planar_depth(read_dataset(depth_path, 2)), image_path, depth_path)
-        if self.image_size is None:
-            return frame
-        # Bilinear with antialiasing, as the code of the published rows.
-        resized = F.resize(torch.from_numpy(image).permute(2, 0, 1), self.image_size)
-        return Frame(resized.permute(1, 2, 0).numpy(), frame.depth)
+        return resized_first(frame, self.image_size)
 
 
 def listed_frames(path: Path, split: str) -> list[tuple[str, str]]:

@@ -29,12 +29,14 @@ def read_dataset(path: Path, dimensions: int) -> np.ndarray:
 
 
 def read_tone_mapped(color_path: Path, entity_path: Path) -> UInt8[np.ndarray, "H W 3"]:
-    """RGB from the HDR rendering. Raises UserError also if the two files differ in size."""
+    """RGB from the HDR rendering. Raises UserError also if the two files differ in size or nothing was rendered."""
     color, entity = read_dataset(color_path, 3), read_dataset(entity_path, 2)
     if color.shape != (*entity.shape, 3):
         raise UserError(
             f"{color_path}: got {color.shape}, expected 3 channels of {entity.shape}, as {entity_path} has."
         )
+    if not np.isfinite(color).any():
+        raise UserError(f"{color_path}: got no finite value, expected radiance. Unpack or fetch the file again.")
     return tone_map(color.astype(np.float32), entity)
 
 
@@ -49,9 +51,12 @@ def planar_depth(distance: Shaped[np.ndarray, "H W"]) -> Float[np.ndarray, "H W"
 
 def tone_map(color: Float[np.ndarray, "H W 3"], entity: Int[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W 3"]:
     """RGB from linear radiance, exposed so that where there is geometry (entity not -1) the 90th percentile of the
-    brightness becomes 0.8 after a gamma of 1/2.2: the rule of the authors' own preview images.
+    brightness becomes 0.8 after a gamma of 1/2.2: the rule of the authors' own preview images. Where the rendering
+    failed, NaN is black and infinity white.
     """
     brightness = (color @ np.array([0.3, 0.59, 0.11], np.float32))[entity != -1]
+    brightness = brightness[np.isfinite(brightness)]
     reference = np.percentile(brightness, 90) if brightness.size else 0.8**2.2
     scale = 0.8**2.2 / reference if reference >= 1e-4 else 0.0
-    return (np.clip(scale * color, 0, 1) ** (1 / 2.2) * 255).round().astype(np.uint8)
+    exposed = np.nan_to_num(scale * color, nan=0, posinf=1, neginf=0)
+    return (np.clip(exposed, 0, 1) ** (1 / 2.2) * 255).round().astype(np.uint8)

@@ -28,5 +28,5 @@ class IBims(ListedDataset):
         with open_mat(path, EXPECTED) as mat:
             data = mat["data"][0, 0]
             image, depth = data["rgb"], data["depth"].astype(np.float32)
-            usable = (data["mask_invalid"] * data["mask_transp"] > 0) & (depth > 0) & np.isfinite(depth)
+            usable = (data["mask_invalid"] > 0) & (data["mask_transp"] > 0) & (depth > 0) & np.isfinite(depth)
         return pair(image, np.where(usable, depth, np.float32(0)), path, path)

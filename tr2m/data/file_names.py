@@ -1,0 +1,12 @@
+"""Names of files that stand in a text, where the locale may not be able to spell them."""
+
+from __future__ import annotations
+
+import os
+
+
+def on_disk(name: str) -> str:
+    """The name as the functions of the operating system take it: the same, but where the locale is C and Python's UTF-8
+    mode is off, the bytes beyond ASCII as `os.listdir` gives them there. Raises UnicodeEncodeError for what is no text.
+    """
+    return os.fsdecode(name.encode("utf-8", "surrogateescape"))
