@@ -100,7 +100,7 @@ def test_sunrgbd_decodes(tmp_path):
 def test_sunrgbd_with_the_holes_filled_in(tmp_path):
     trees.sunrgbd(tmp_path)
     dataset = opened("sunrgbd", tmp_path, depth_folder="depth_bfx")
-    assert dataset.describe()["depth_folder"] == "depth_bfx"
+    assert dataset.conditions()["depth_folder"] == "depth_bfx"
     assert (dataset.read_frame(0).depth == 2).all()
     assert opened("sunrgbd", tmp_path).read_frame(0).depth[0, 0] == 0
 
@@ -218,7 +218,7 @@ def test_diode_image_is_first_resized_but_not_its_depth(tmp_path):
     frame = dataset.read_frame(0)
     assert frame.image.shape == (48, 64, 3)
     np.testing.assert_array_equal(frame.depth, whole.depth)
-    assert dataset.describe()["image_size"] == [48, 64]
+    assert dataset.conditions()["image_size"] == [48, 64]
 
 
 def test_diode_arrays_of_another_kind(tmp_path):
