@@ -61,7 +61,7 @@ class Measurement:
         path = folder / f"{self.what}.json"
         content = {"what": self.what, "environment": self.environment, "rows": list(self.rows), "notes": self.notes}
         path.write_text(json_text(content) + "\n")
-        path.with_suffix(".md").write_text(self.markdown() + "\n")
+        path.with_suffix(".md").write_text(self.markdown() + "\n", encoding="utf-8")
         return path
 
 

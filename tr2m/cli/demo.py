@@ -22,9 +22,10 @@ def main(arguments: list[str]) -> None:
         for label, experiment in {"single factors": "demo_factors", "TR2M": "demo"}.items()
     }
 
-    import cv2
     import numpy as np
 
+    from tr2m.data.decoding.decode import read_rgb
+    from tr2m.data.decoding.encode import write_png
     from tr2m.evaluation.alignment import LinearFit, MedianScale
     from tr2m.evaluation.depth_network import DepthNetwork
     from tr2m.evaluation.evaluator import EvaluationSet, evaluate
@@ -72,9 +73,9 @@ def main(arguments: list[str]) -> None:
         f"zero-shot: {', '.join(unseen)}.\n"
         "Global: one scale and shift fitted on the data set's own training frames, zero-shot on all training frames."
     )
-    (folder / "table.txt").write_text(f"{table}\n\n{notes}\n")
+    (folder / "table.txt").write_text(f"{table}\n\n{notes}\n", encoding="utf-8")
     panels = sorted((folder / "panels").glob(f"*_0_epoch{settings['trainer']['epochs']:03d}.png"))
-    cv2.imwrite(str(folder / "panel.png"), np.vstack([cv2.imread(str(path)) for path in panels]))
+    write_png(folder / "panel.png", np.vstack([read_rgb(path) for path in panels])[..., ::-1])
     print(f"\nSynthetic world, held-out frames\n\n{table}\n\n{notes}\n")
     print("\n".join(format_protocol(evaluation.result) for evaluation in rows["TR2M"]))
     print(f"picture: {folder / 'panel.png'}   {time.perf_counter() - start:.0f} s")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
+from io import TextIOWrapper
 
 from tr2m import __version__
 from tr2m.errors import UserError
@@ -30,6 +32,7 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command. `arguments` are the command's name and its own arguments; None: those of this process."""
+    print_any_text()
     with user_errors():
         run(list(sys.argv[1:] if arguments is None else arguments))
 
@@ -54,6 +57,18 @@ def help_text() -> str:
     lines = [f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items()]
     intro = "Metric depth from one picture and one sentence.\n\nusage: tr2m <command> [arguments]"
     return "\n".join([intro, "", *lines, "", "`tr2m <command> --help` explains a command and gives examples."])
+
+
+def print_any_text() -> None:
+    """Let no name of a file and no character of a histogram end a program, whatever the terminal can show."""
+    for stream in (sys.stdout, sys.stderr):
+        if not isinstance(stream, TextIOWrapper):
+            continue
+        if codecs.lookup(stream.encoding).name == "ascii":
+            # The locale is C: nothing is known of the terminal, which most likely takes the bytes of file names.
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+        else:
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def main(settings: dict[str, Any]) -> None:
         text = table_text(table)
         print(markdown(text))
         for suffix, render in FORMATS.items():
-            (folder / f"{table.layout.name}.{suffix}").write_text(render(text))
+            (folder / f"{table.layout.name}.{suffix}").write_text(render(text), encoding="utf-8")
     print(f"written: {folder}/table*.md, .tex, .csv")
 
 

@@ -18,7 +18,7 @@ def save_evaluation(evaluation: Evaluation, folder: Path, name: str, extra: Mapp
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
     path.write_text(json_text({**evaluation.result, **extra}) + "\n")
-    with path.with_suffix(".csv").open("w", newline="") as file:
+    with path.with_suffix(".csv").open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.DictWriter(file, fieldnames=list(evaluation.rows[0]))
         writer.writeheader()
         writer.writerows(evaluation.rows)

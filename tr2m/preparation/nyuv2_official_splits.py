@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 from tqdm import tqdm
 
+from tr2m.data.decoding.encode import write_png
 from tr2m.data.readers.nyuv2 import UNITS_PER_METRE
 from tr2m.data.readers.nyuv2_labeled import NYUv2Labeled
 from tr2m.errors import UserError
@@ -53,11 +52,3 @@ class WriteOfficialSplits:
             outcome.problems.append(str(error))
             return
         outcome.done.append(f"{self.file}: {len(labeled):,} frames for official_splits, {written:,} of them new")
-
-
-def write_png(path: Path, pixels: np.ndarray) -> None:
-    """Write a PNG file that appears only when it is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
-    part.replace(path)

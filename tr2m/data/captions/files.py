@@ -6,6 +6,7 @@ import re
 import typing
 from pathlib import Path
 
+from tr2m.data.file_names import on_disk
 from tr2m.errors import UserError
 
 COLON_PARTS = {"cecum": "cecum", "desc": "descending colon", "sigmoid": "sigmoid colon", "trans": "transverse colon"}
@@ -51,7 +52,7 @@ class CaptionFiles:
 
     def lines(self, split: str, sample_id: str) -> list[str]:
         """The sentences, stripped. Raises UserError if the file is missing or has not `lines_per_file` of them."""
-        path = self.root / split / f"{sample_id}.txt"
+        path = self.root / split / on_disk(f"{sample_id}.txt")
         try:
             text = path.read_text(encoding="utf-8-sig")
         except FileNotFoundError:

@@ -14,6 +14,7 @@ from typing import Any
 from tr2m.data.captions.files import is_sentence
 from tr2m.data.decoding.decode import NPY, read_size
 from tr2m.data.decoding.frame_size import require_same_size
+from tr2m.data.file_names import on_disk
 from tr2m.data.readers.listing import read_lines
 from tr2m.errors import UserError
 
@@ -154,7 +155,10 @@ def _problem_of_files(row: FrameRow) -> str | None:
 
 
 def _file(name: Any, folder: Path) -> Path:
-    path = PurePosixPath(str(name))
+    try:
+        path = PurePosixPath(on_disk(str(name)))
+    except UnicodeEncodeError:
+        raise UserError(f"got {name!r}, expected text") from None
     if path.is_absolute() or ".." in path.parts:
         raise UserError(f"got {name!r}, expected a path below the table's folder, without '..'")
     try:

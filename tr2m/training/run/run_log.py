@@ -57,7 +57,9 @@ class RunLog(AbstractContextManager):
         if not is_main():
             return self
         (self.folder / "config.yaml").write_text(yaml.safe_dump(dict(self.config), sort_keys=False))
-        (self.folder / "overrides.txt").write_text("\n".join(self.overrides) + "\n")
+        # Arguments may hold any bytes of file names.
+        text = "\n".join(self.overrides) + "\n"
+        (self.folder / "overrides.txt").write_text(text, encoding="utf-8", errors="surrogateescape")
         (self.folder / "env.json").write_text(json_text(environment(self.device)) + "\n")
         self._events = SummaryWriter(str(self.folder / "tensorboard"))
         return self
