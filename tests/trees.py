@@ -78,6 +78,7 @@ def nyuv2_labeled(root: Path) -> Path:
     types = ["kitchen", "bathroom", "kitchen"]
     depth = [units(NYU_SIZE, NYU_POINTS).astype(np.float32) / 1000 + np.float32(0.0007) for _ in types]
     depth[0][250, 250] = 5
+    depth[0][251, 250:252] = depth[1][251, 250:252] = [np.nan, np.inf]
     with h5py.File(root / "nyu_depth_v2_labeled.mat", "w") as mat:
         # MATLAB writes columns first, so h5py sees every axis in reverse.
         mat["images"] = np.stack([colours(NYU_SIZE, seed).transpose(2, 1, 0) for seed in (1, 2, 3)])

@@ -178,6 +178,7 @@ def test_the_size_is_found_behind_a_large_segment_and_without_the_rest_of_the_fi
     ("array", "message"),
     [
         (np.ones((4, 5), bool), r"got a mask \(true and false\), expected depth"),
+        (np.ones((4, 5), np.uint8), r"got uint8, expected depth of more than 8 bits. Eight bits hold 255 steps"),
         (np.ones(5), r"got an array of \(5,\), expected depth: \(height, width\)"),
         (np.ones((4, 5, 3)), r"got an array of \(4, 5, 3\)"),
     ],

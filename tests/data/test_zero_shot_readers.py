@@ -191,12 +191,30 @@ def test_hypersim_preview_and_first_resize(tmp_path):
     assert opened("hypersim", tmp_path, image_size=[48, 80]).evaluation_sample(0).depth.shape == trees.SMALL
 
 
+def test_hypersim_without_depth_where_there_is_no_geometry(tmp_path):
+    trees.hypersim(tmp_path)
+    whole, masked = (opened("hypersim", tmp_path, mask_without_entity=mask) for mask in (False, True))
+    # The tree has entities from row 8 on.
+    assert whole.read_frame(0).depth[:8, 2:].all()
+    assert not masked.read_frame(0).depth[:8].any()
+    np.testing.assert_array_equal(masked.read_frame(0).depth[8:], whole.read_frame(0).depth[8:])
+    assert masked.conditions()["mask_without_entity"]
+    preview = opened("hypersim", tmp_path, mask_without_entity=True, image="preview").read_frame(0)
+    np.testing.assert_array_equal(preview.depth, masked.read_frame(0).depth)
+    trees.put(next(tmp_path.rglob("frame.0000.render_entity_id.hdf5")), np.ones((48, 64), np.int32))
+    with pytest.raises(UserError, match="got depth of 96x128"):
+        opened("hypersim", tmp_path, mask_without_entity=True, image="preview").read_frame(0)
+
+
 def test_hypersim_list_of_another_length_or_kind(tmp_path):
     trees.hypersim(tmp_path)
     listed = tmp_path / "metadata_images_split_scene_v1.csv"
     text = listed.read_text()
     listed.write_text(text.replace("ai_003_007,cam_01,3,True", "ai_003_007,cam_01,3,False"))
     with pytest.raises(UserError, match=r"expected 2 groups with 3 frames, .* differ: ai_003_007 \(0 of 1\)"):
+        opened("hypersim", tmp_path)
+    listed.write_text(text.replace("broken,test", '"broken,test'))
+    with pytest.raises(UserError, match="expected the authors' list as published, got"):
         opened("hypersim", tmp_path)
     listed.write_text(text.replace("split_partition_name", "split"))
     with pytest.raises(UserError, match=rf"{listed}, line 2: expected the authors' list .*split_partition_name"):
@@ -256,6 +274,13 @@ def test_ibims_masks_of_any_type(tmp_path, kind, one):
     depth = opened("ibims", tmp_path).read_frame(0).depth
     assert (depth[1, 1], depth[2, 2], depth[3, 3]) == (0, 0, 3)
     assert (depth == 0).sum() == 2
+
+
+def test_ibims_of_the_other_release(tmp_path):
+    trees.ibims(tmp_path)
+    (tmp_path / "ibims1_core_mat").rename(tmp_path / "ibims1_core_raw")
+    with pytest.raises(UserError, match=r"ibims1_core_raw: got the release in PNG files, .* Fetch ibims1_core_mat.zip"):
+        opened("ibims", tmp_path)
 
 
 def test_ibims_file_without_a_mask(tmp_path):

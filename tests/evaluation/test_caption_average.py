@@ -1,13 +1,17 @@
 import math
 
+import pytest
 import tiny
 import torch
 from world import Flat
 
 from tr2m.data.eval_regions import FullFrame
+from tr2m.data.mixing import collate
 from tr2m.evaluation.caption_average import CaptionAverage, average_over_captions
 from tr2m.evaluation.evaluator import EvaluationSet, evaluate
 from tr2m.evaluation.protocol import Protocol
+from tr2m.models.contract import RescalingModel
+from tr2m.types import TR2MOutput
 
 
 def test_the_mean_is_that_of_the_logarithms_and_the_spread_their_deviation():
@@ -18,6 +22,58 @@ def test_the_mean_is_that_of_the_logarithms_and_the_spread_their_deviation():
     torch.testing.assert_close(output.metric_depth, (near * far).sqrt())
     torch.testing.assert_close(spread, (near / far).log().abs() / 2, atol=1e-6, rtol=1e-4)
     assert spread.max() > 1e-4
+
+
+class Scripted(RescalingModel):
+    """Its features are the caption, its maps are set by it."""
+
+    size_multiple = 1
+    encoded = 0
+
+    def encode(self, image, captions, relative_depth=None, image_tokens=None):
+        self.encoded += 1
+        return captions[0]
+
+    def with_caption(self, features, caption):
+        return caption
+
+    def rescale(self, features):
+        scale, shift, depth = {"near": (2.0, 3.0, 1.0), "far": (8.0, 12.0, 4.0), "farther": (4.0, 6.0, 16.0)}[features]
+        maps = [torch.full((1, 1, 2), value) for value in (depth, scale, shift)]
+        return TR2MOutput(torch.zeros(1, 2, 1), (1, 2), *maps)
+
+    def fingerprints(self):
+        return {}
+
+
+def test_the_mean_of_known_maps():
+    # By hand: the cube root of 1 * 4 * 16 is 4, of 2 * 8 * 4 is 4, of 3 * 12 * 6 is 6; ln 1, ln 4, ln 16 spread by
+    # ln 4 * sqrt(2 / 3). Arithmetic means would be 7, 4.67 and 7.
+    model = Scripted()
+    output, spread = average_over_captions(model, torch.zeros(1, 3, 1, 2), ["near", "far", "farther"])
+    for values, expected in (
+        (output.metric_depth, 4.0),
+        (output.scale_map, 4.0),
+        (output.shift_map, 6.0),
+        (spread, math.log(4) * math.sqrt(2 / 3)),
+    ):
+        torch.testing.assert_close(values, torch.full((1, 1, 2), expected))
+    assert model.encoded == 1
+
+
+def test_what_is_scored_is_the_mean():
+    class Two(Flat):
+        description = "two lines"
+
+        def lines(self, split, sample_id):
+            return ["near", "far"]
+
+    dataset = Two([2.0], [48])
+    dataset.captions = dataset
+    batch = collate([(dataset, dataset.evaluation_sample(0))])
+    method = CaptionAverage(Scripted(), dataset)
+    torch.testing.assert_close(method(batch), torch.full((1, 1, 2), 2.0))
+    assert method.spreads == {"flat/0": pytest.approx(math.log(2))}
 
 
 def test_one_caption_has_no_spread_and_a_map_that_is_switched_off_stays_so():

@@ -58,7 +58,7 @@ def read_depth_units(path: Path) -> UInt16[np.ndarray, "H W"]:
         if channels > 1:
             advice = "Depth in colours cannot be turned back into metres: take the file that the picture was made from."
         elif raw.dtype == np.uint8:
-            advice = "Eight bits hold 255 steps: take the file as it was published, not a preview or a copy of it."
+            advice = _EIGHT_BITS
         else:
             advice = f'Save the same numbers as .npy: np.save("{path.stem}.npy", depth).'
         raise UserError(
@@ -121,6 +121,8 @@ def _map_depth(path: Path) -> np.ndarray:
     array = _map_npy(path).squeeze()
     if array.dtype == np.bool_:
         raise UserError(f"{path}: got a mask (true and false), expected depth: integers or floats.")
+    if array.dtype.itemsize == 1:
+        raise UserError(f"{path}: got {array.dtype}, expected depth of more than 8 bits. {_EIGHT_BITS}")
     if array.ndim != 2:
         raise UserError(f"{path}: got an array of {array.shape}, expected depth: (height, width).")
     return array
@@ -173,6 +175,7 @@ def open_hdf5(path: Path, expected: str) -> Iterator[h5py.File]:
         raise UserError(f"{path}: got: {error}; expected {expected}.") from error
 
 
+_EIGHT_BITS = "Eight bits hold 255 steps: take the file as it was published, not a preview or a copy of it."
 _COMPARE = "Compare the folder with docs/datasets.md."
 
 

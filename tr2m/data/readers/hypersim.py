@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from tr2m.data.decoding.decode import pair, read_image
+from tr2m.data.decoding.frame_size import require_same_size
 from tr2m.data.depth_dataset import ListedDataset
 from tr2m.data.readers.hypersim_files import planar_depth, read_dataset, read_tone_mapped
 from tr2m.data.readers.listing import read_lines
@@ -26,6 +29,8 @@ class HyperSim(ListedDataset):
 
     image: Literal["color", "preview"] = "color"
     """ "color" tone-maps the HDR rendering, "preview" is the authors' JPEG of the same."""
+    mask_without_entity: bool = False
+    """No depth where render_entity_id is -1, which means no geometry, whatever distance is stored there."""
     image_size: Sequence[int] | None = None
     """(height, width) that the image, not the depth, is first resized to; None: as it is."""
 
@@ -34,25 +39,32 @@ class HyperSim(ListedDataset):
         return ["/".join(frame) for frame in frames]
 
     def conditions(self) -> dict[str, object]:
-        return {**super().conditions(), "image": self.image, "image_size": self.image_size}
+        options = ("image", "image_size", "mask_without_entity")
+        return {**super().conditions(), **{option: getattr(self, option) for option in options}}
 
     def read_frame(self, index: int) -> Frame:
         scene, camera, number = self.sample_ids[index].split("/")
         images, frame_name = self.root / scene / "images", f"frame.{number}"
         depth_path = images / f"scene_{camera}_geometry_hdf5/{frame_name}.depth_meters.hdf5"
+        entity_path = depth_path.with_name(f"{frame_name}.render_entity_id.hdf5")
         if self.image == "preview":
             image_path = images / f"scene_{camera}_final_preview/{frame_name}.tonemap.jpg"
             image = read_image(image_path)
         else:
             image_path = images / f"scene_{camera}_final_hdf5/{frame_name}.color.hdf5"
-            image = read_tone_mapped(image_path, depth_path.with_name(f"{frame_name}.render_entity_id.hdf5"))
-        frame = pair(image, planar_depth(read_dataset(depth_path, 2)), image_path, depth_path)
+            image = read_tone_mapped(image_path, entity_path)
+        depth = planar_depth(read_dataset(depth_path, 2))
+        if self.mask_without_entity:
+            entity = read_dataset(entity_path, 2)
+            require_same_size(entity.shape, depth.shape, entity_path, depth_path)
+            depth = np.where(entity == -1, np.float32(0), depth)
+        frame = pair(image, depth, image_path, depth_path)
         return resized_first(frame, self.image_size)
 
 
 def listed_frames(path: Path, split: str) -> list[tuple[str, str]]:
     """(scene, camera/number) of each released frame of a split. Raises UserError if the list lacks a column."""
-    rows = csv.DictReader(read_lines(path, f"{LIST} of github.com/apple/ml-hypersim"))
+    rows = csv.DictReader(read_lines(path, f"{LIST} of github.com/apple/ml-hypersim"), strict=True)
     try:
         return [
             (row["scene_name"], f"{row['camera_name']}/{int(row['frame_id']):04d}")

@@ -9,6 +9,7 @@ import numpy as np
 from tr2m.data.decoding.decode import open_mat, pair
 from tr2m.data.depth_dataset import ListedDataset
 from tr2m.data.splits import select_split
+from tr2m.errors import UserError
 from tr2m.types import Frame
 
 EXPECTED = "a file of ibims1_core_mat.zip with data.rgb, .depth, .mask_invalid and .mask_transp"
@@ -19,6 +20,11 @@ class IBims(ListedDataset):
 
     def index_frames(self) -> list[str]:
         self.folder = self.root / "ibims1_core_mat"
+        if not self.folder.is_dir() and (raw := self.root / "ibims1_core_raw").is_dir():
+            raise UserError(
+                f"{raw}: got the release in PNG files, expected ibims1_core_mat beside it: the same frames, their "
+                "depth in full precision. Fetch ibims1_core_mat.zip from the same record; docs/datasets.md says where."
+            )
         matches = [re.fullmatch(r"(\w+)_(\d+)\.mat", path.name) for path in self.folder.glob("*.mat")]
         frames = select_split(self.split_file, self.split, [(match[1], int(match[2])) for match in matches if match])
         return [f"{scene_type}_{number:02d}" for scene_type, number in frames]

@@ -44,5 +44,6 @@ class NYUv2Labeled(ListedDataset):
         # As in official_splits: the white warp border is black, and depth is cut to whole millimetres.
         black = np.zeros_like(image)
         black[7:474, 7:632] = image[7:474, 7:632]
+        measured = np.where(np.isfinite(measured), measured, np.float32(0))
         depth = np.trunc(measured * np.float32(UNITS_PER_METRE)) / np.float32(UNITS_PER_METRE)
         return Frame(black, depth if self.split == "test" else without_warp_border(depth))
