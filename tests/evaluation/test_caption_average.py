@@ -70,7 +70,7 @@ def test_what_is_scored_is_the_mean():
 
     dataset = Two([2.0], [48])
     dataset.captions = dataset
-    batch = collate([(dataset, dataset.evaluation_sample(0))])
+    batch = collate([(dataset, dataset.evaluation_sample(0))]).to(torch.device("cpu"))
     method = CaptionAverage(Scripted(), dataset)
     torch.testing.assert_close(method(batch), torch.full((1, 1, 2), 2.0))
     assert method.spreads == {"flat/0": pytest.approx(math.log(2))}

@@ -25,8 +25,8 @@ from tr2m.types import Frame
 # 400 MB as float32 of one channel; the largest frame of a supported data set has 3 megapixels.
 MAX_PIXELS = 100_000_000
 NPY = ".npy"
-# Bytes in which a file's header nearly always lies.
-_HEAD = 2**16
+# Bytes in which the size nearly always stands; a longer read costs more than all else when a table of frames is read.
+_HEAD = 2**12
 
 
 def read_rgb(path: Path) -> UInt8[np.ndarray, "H W 3"]:
