@@ -34,7 +34,7 @@ Points = dict[tuple[int, int], float]
 
 @dataclass
 class Split:
-    """What one split of a tree holds. Metres at (row, column) of frame 0."""
+    """What one split of a tree holds. Depth in the reader's unit at (row, column) of frame 0."""
 
     ids: list[str]
     points: Points
@@ -61,11 +61,11 @@ NYU_TRAIN = NYU_TEST | {(44, 43): 0.0, (0, 0): 0.0, (471, 607): 4.321, (471, 608
 KITTI_IMAGE = "2011_09_26/2011_09_26_drive_{0}_sync/image_02/data/{1:010d}"
 CROPPED = {(0, 0): 1.0, (351, 1215): 255.99609375, (177, 587): 100.00390625, (178, 587): 0.0, (1, 0): 7.8125}
 VOID_POINTS = {(0, 0): 0.0, (10, 20): 5.0, (95, 127): 4.99609375, (5, 5): 1.00390625, (1, 1): 7.8125}
-C3VD_CROPPED = {(0, 0): 0.05000076, (719, 949): 0.02500038, (320, 300): 0.0, (321, 300): 0.0, (1, 1): 0.00305180}
+C3VD_CROPPED = {(0, 0): 50.0007629, (719, 949): 25.0003815, (320, 300): 0.0, (321, 300): 0.0, (1, 1): 3.0518044}
 IBIMS_POINTS = {(0, 0): 3.25, (5, 5): 0.0, (6, 6): 30.0, (10, 20): 0.0, (11, 20): 0.0}
 SUN_POINTS = {(0, 0): 0.0, (10, 20): 1.0, (95, 127): 9.87, (5, 5): 8.191, (1, 1): 2.0}
 DIODE_POINTS = {(0, 0): 0.0, (1, 1): 0.0, (10, 20): 0.0, (11, 20): 12.5}
-SIMCOL_POINTS = {(0, 0): 0.0, (10, 20): 0.000784314, (474, 474): 0.2, (1, 1): 0.00612745}
+SIMCOL_POINTS = {(0, 0): 0.0, (10, 20): 0.7843137, (474, 474): 200.0, (1, 1): 6.1274510}
 SUN_FRAME = "kv1/NYUdata/NYU0001"
 HYPERSIM_FOLDER = "ai_001_010/images/scene_cam_00"
 DIODE_FRAME = "scene_00022/scan_00193/00022_00193_outdoor_350_020"
@@ -127,7 +127,7 @@ READERS = {
     "c3vd": Reader(
         C3VD,
         trees.c3vd,
-        (1e-6, 0.05),
+        (0.1, 50.0),
         (720, 950),
         {
             "train": Split(["cecum_t1_a/0000", "cecum_t1_a/0010"], C3VD_CROPPED),
@@ -185,7 +185,7 @@ READERS = {
     "simcol": Reader(
         SimCol,
         trees.simcol,
-        (1e-6, 0.2),
+        (0.1, 100.0),
         trees.SIMCOL_SIZE,
         {
             "test": Split(

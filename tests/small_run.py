@@ -26,7 +26,7 @@ SHORT = (
     "trainer.log_every=2",
     "trainer.panels=0",
 )
-PROTOCOL = Protocol("paper", "m", 1e-3, 10.0, FullFrame())
+PROTOCOL = Protocol("paper", 1e-3, 10.0, FullFrame())
 
 
 def make_trainer(

@@ -48,7 +48,7 @@ class Looks(nn.Module):
 def shown(baseline: dict) -> tuple[list[torch.Tensor], Frame, dict]:
     """What a network sees of a frame under `baseline`, the frame, and the result."""
     dataset = Flat([3.0], [48])
-    sets = show_as_published([EvaluationSet(dataset, Protocol("paper", "m", 1e-3, 10.0, FullFrame()))], baseline)
+    sets = show_as_published([EvaluationSet(dataset, Protocol("paper", 1e-3, 10.0, FullFrame()))], baseline)
     network = Looks()
     (evaluation,) = evaluate(DepthNetwork(network, "metric_depth"), sets, CPU, 0)
     return network.seen, dataset.read_frame(0), evaluation.result

@@ -166,6 +166,32 @@ def test_predict_writes_metres(trained: Path, photo: Path, tmp_path: Path):
     assert cv2.imread(str(folder / "depth_colour.png")).shape == (60, 90, 3)
 
 
+def test_predict_reads_the_network_in_millimetres_where_the_photo_is_an_endoscopic_one(
+    trained: Path, photo: Path, tmp_path: Path
+):
+    arguments = ["--ckpt", str(trained / "checkpoints/last.pt"), "--image", str(photo), "--text", "a colon"]
+    arguments += ["--relative-depth", str(photo.parent / "relative.npy")]
+    said, depth, scale, facts = {}, {}, {}, {}
+    for name, options in {
+        "m": [],
+        "mm": ["--unit", "mm"],
+        "mm in mm": ["--unit", "mm", "--save-unit", "mm"],
+    }.items():
+        result = run("predict.py", *arguments, "--out", str(tmp_path / name), *options)
+        assert result.returncode == 0, result.stderr
+        folder = tmp_path / name / "a photo"
+        said[name], facts[name] = result.stdout, json.loads((folder / "prediction.json").read_text())
+        depth[name], scale[name] = np.load(folder / "depth.npy"), np.load(folder / "scale_map.npy")
+    # The network says the same; what its numbers mean differs.
+    np.testing.assert_allclose(depth["mm"], depth["m"] / 1000, rtol=1e-6)
+    np.testing.assert_array_equal(depth["mm in mm"], depth["m"])
+    np.testing.assert_allclose(scale["mm"], scale["m"] * 1000, rtol=1e-6)
+    assert [facts[name]["unit"] for name in facts] == ["m", "m", "mm"]
+    assert facts["mm"]["png_units_per_metre"] == facts["mm in mm"]["png_units_per_metre"]
+    assert facts["mm"]["png_units_per_metre"] == pytest.approx(1000 * facts["m"]["png_units_per_metre"])
+    assert [" mm (5 %" in said[name] for name in said] == [False, True, True]
+
+
 def test_predict_takes_a_folder_and_tells_bad_files_at_the_end(trained: Path, photo: Path, tmp_path: Path):
     photos = tmp_path / "photos"
     photos.mkdir()

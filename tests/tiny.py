@@ -70,6 +70,7 @@ def batch(size: int = 2, height: int = 28, width: int = 70, seed: int = 0) -> De
     valid = torch.rand(size, height, width, generator=generator) < 0.3
     return DepthBatch(
         dataset="random",
+        unit="m",
         depth_range=(1e-3, 10.0),
         image=torch.rand(size, 3, height, width, generator=generator),
         depth=depth.where(valid, 0.0),

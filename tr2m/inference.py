@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -19,7 +19,7 @@ from tr2m.evaluation.protocol import resize_to
 from tr2m.json_text import json_text
 from tr2m.models.contract import RescalingModel
 from tr2m.models.frozen.resize_rule import LowerBound
-from tr2m.types import Frame, unit_range
+from tr2m.types import UNITS_PER_METRE, Frame, Unit, unit_range
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -29,18 +29,25 @@ class Prediction:
     """Maps at the size of the photo."""
 
     metric_depth: Float[np.ndarray, "H W"]
-    """Metres."""
+    """In `unit`."""
     scale_map: Float[np.ndarray, "H W"]
-    """Per metre and per unit of relative depth."""
+    """1 / `unit` per unit of relative depth."""
     shift_map: Float[np.ndarray, "H W"]
-    """Per metre."""
+    """1 / `unit`."""
     caption_spread: Float[np.ndarray, "H W"]
     """Standard deviation of ln(metric_depth) over the captions: 0 where there is one only."""
+    unit: Unit
 
     def quantiles(self) -> tuple[float, float, float]:
-        """5 %, 50 % and 95 % of the depth in metres."""
+        """5 %, 50 % and 95 % of the depth, in `unit`."""
         low, middle, high = np.quantile(self.metric_depth, [0.05, 0.5, 0.95]).tolist()
         return low, middle, high
+
+    def in_unit(self, unit: Unit) -> Prediction:
+        """The same prediction, converted."""
+        factor = np.float32(UNITS_PER_METRE[unit] / UNITS_PER_METRE[self.unit])
+        maps = {"scale_map": self.scale_map / factor, "shift_map": self.shift_map / factor}
+        return replace(self, metric_depth=self.metric_depth * factor, **maps, unit=unit)
 
 
 def predict(
@@ -49,6 +56,7 @@ def predict(
     captions: Sequence[str],
     input_size: int | None = None,
     relative_depth: Float[np.ndarray, "h w"] | None = None,
+    unit: Unit = "m",
 ) -> Prediction:
     """Metric depth of one RGB image.
 
@@ -57,6 +65,7 @@ def predict(
         input_size: shorter side, in pixels, that the network sees; the aspect is kept up to a multiple of the patch
             size. None takes that of the training size whose aspect is nearest to the image's.
         relative_depth: used instead of the model's own relative depth.
+        unit: what the model speaks for such images: "mm" for endoscopy, as its data sets are.
     """
     model.require_maps("predict")
     size = (image.shape[0], image.shape[1])
@@ -69,7 +78,7 @@ def predict(
     def at_photo_size(values: Float[Tensor, "1 h w"]) -> Float[np.ndarray, "H W"]:
         return resize_to(values[0], size).cpu().numpy()
 
-    return Prediction(*map(at_photo_size, (output.metric_depth, output.scale_map, output.shift_map, spread)))
+    return Prediction(*map(at_photo_size, (output.metric_depth, output.scale_map, output.shift_map, spread)), unit)
 
 
 def nearest_training_side(model: RescalingModel, size: tuple[int, int]) -> int:
@@ -100,14 +109,16 @@ def read_relative_depth(path: Path) -> Float[np.ndarray, "h w"]:
 
 
 def save_prediction(prediction: Prediction, folder: Path) -> Path:
-    """Write depth.npy (float32 metres), depth.png (16 bit), both maps, the spread over captions, colour pictures, and
-    prediction.json, which states how many units of depth.png make a metre. Returns `folder`.
+    """Write depth.npy (float32), depth.png (16 bit), both maps, the spread over captions, colour pictures, and
+    prediction.json, which states the unit of the .npy files and how many units of depth.png make a metre. Returns
+    `folder`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     depth = prediction.metric_depth
-    units_per_metre = png_units_per_metre(float(depth.max()))
+    metres = depth / UNITS_PER_METRE[prediction.unit]
+    units_per_metre = png_units_per_metre(float(metres.max()))
     np.save(folder / "depth.npy", depth)
-    cv2.imwrite(str(folder / "depth.png"), np.round(depth * units_per_metre).clip(0, 65535).astype(np.uint16))
+    cv2.imwrite(str(folder / "depth.png"), np.round(metres * units_per_metre).clip(0, 65535).astype(np.uint16))
     cv2.imwrite(str(folder / "depth_colour.png"), colourise(depth, "magma_r"))
     for name in ("scale_map", "shift_map", "caption_spread"):
         values = getattr(prediction, name)
@@ -115,7 +126,7 @@ def save_prediction(prediction: Prediction, folder: Path) -> Path:
         cv2.imwrite(str(folder / f"{name}_colour.png"), colourise(values, "viridis"))
     low, middle, high = prediction.quantiles()
     facts = {
-        "unit": "m",
+        "unit": prediction.unit,
         "png_units_per_metre": units_per_metre,
         "depth_quantiles": {"5": low, "50": middle, "95": high},
         "mean_caption_spread": float(prediction.caption_spread.mean()),

@@ -1,17 +1,22 @@
 """What travels between the parts of TR2M.
 
 Letters, the same in every file: B batch, H W image size, h w feature-grid size, N = h * w tokens, D token width,
-T text tokens, C projected width. Height before width. Depth in metres everywhere.
+T text tokens, C projected width. Height before width. Every depth is in the unit of its data set.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
+
+Unit = Literal["m", "mm"]
+"""Of a data set: its depth, ranges, maps, predictions and results are in it; millimetres in endoscopy."""
+UNITS_PER_METRE: dict[Unit, float] = {"m": 1.0, "mm": 1000.0}
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class Frame:
     image: UInt8[np.ndarray, "H W 3"]
     """RGB."""
     depth: Float[np.ndarray, "Hd Wd"]
-    """Metres, finite, 0 where there is no ground truth."""
+    """In the unit of the data set, finite, 0 where there is no ground truth."""
     relative_depth: Float[np.ndarray, "H W"] | None = None
     """Inverse depth up to an unknown scale and shift, larger is nearer; None where a model has to estimate it."""
 
@@ -33,7 +38,7 @@ class DepthSample:
     image: UInt8[Tensor, "3 H W"]
     """RGB."""
     depth: Float[Tensor, "Hd Wd"]
-    """Metres, 0 where not valid."""
+    """In the unit of the data set, 0 where not valid."""
     valid: Bool[Tensor, "Hd Wd"]
     caption: str
     sample_id: str
@@ -47,8 +52,10 @@ class DepthBatch:
     """Samples of one data set, stacked."""
 
     dataset: str
+    unit: Unit
+    """Of depth, depth range, and of what a model predicts for these images."""
     depth_range: tuple[float, float]
-    """Metres: the open interval in which this data set's ground truth counts."""
+    """The open interval in which this data set's ground truth counts."""
     image: UInt8[Tensor, "B 3 H W"] | Float[Tensor, "B 3 H W"]
     """RGB as it was read, a quarter of the bytes to move; in [0, 1] once `to` has brought it to its device."""
     depth: Float[Tensor, "B Hd Wd"]
@@ -109,7 +116,7 @@ class DepthOutput:
     """The features that the contrast compares."""
     grid: tuple[int, int]
     metric_depth: Float[Tensor, "B H W"]
-    """Metres."""
+    """In the unit of the data set."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +124,9 @@ class TR2MOutput(DepthOutput):
     """What TR2M predicts."""
 
     scale_map: Float[Tensor, "B H W"]
-    """Per metre and per unit of relative depth, > 0."""
+    """Per unit of depth and per unit of relative depth, > 0."""
     shift_map: Float[Tensor, "B H W"]
-    """Per metre, >= 0."""
+    """Per unit of depth, >= 0."""
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def test_a_loader_goes_on():
 
 
 def test_an_evaluation_goes_on():
-    scored = EvaluationSet(Flat([2.0] * 30, [48] * 30), Protocol("paper", "m", 1e-3, 10.0, FullFrame()))
+    scored = EvaluationSet(Flat([2.0] * 30, [48] * 30), Protocol("paper", 1e-3, 10.0, FullFrame()))
     (evaluation,) = evaluate(Signalled(), [scored], torch.device("cpu"), workers=1)
     assert evaluation.result["n_images"] == 30
 

@@ -43,7 +43,7 @@ def name(request) -> str:
     return request.param
 
 
-def test_sample_ids_and_depth_in_metres(name, shared):
+def test_sample_ids_and_depth_in_the_unit_of_the_data_set(name, shared):
     for split, content in READERS[name].splits.items():
         dataset = opened(name, shared[name], split)
         assert dataset.sample_ids == content.ids

@@ -30,7 +30,7 @@ DECODED = {
     "nyuv2": (7, lambda path: read_depth_png(path, 1000.0), 5e-4),
     "kitti": (10, lambda path: read_depth_png(path, 256.0), 0.5 / 256),
     "sunrgbd (bit rotation)": (2, lambda path: sunrgbd.metres(read_depth_units(path), "bitrotate"), 5e-4),
-    "simcol": (5, lambda path: read_depth_png(path, simcol.UNITS_PER_METRE), 0.5 / simcol.UNITS_PER_METRE),
+    "simcol": (5, lambda path: read_depth_png(path, simcol.UNITS_PER_MM) / 1000, 0.5e-3 / simcol.UNITS_PER_MM),
     "hypersim ray distance": (1, lambda path: read_dataset(path, 2).astype(np.float32), 1e-6),
     "hypersim z at f=886.81": (1, lambda path: planar_depth(read_dataset(path, 2)), 1e-6),
 }

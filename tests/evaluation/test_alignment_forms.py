@@ -19,7 +19,7 @@ from tr2m.evaluation.alignment import (
 )
 from tr2m.evaluation.protocol import Protocol
 
-PROTOCOL = Protocol("paper", "m", 1e-3, 80.0, FullFrame())
+PROTOCOL = Protocol("paper", 1e-3, 80.0, FullFrame())
 DEPTH = torch.linspace(1, 9, 200).reshape(10, 20)
 
 

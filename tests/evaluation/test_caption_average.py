@@ -90,7 +90,7 @@ def test_evaluation_reads_all_captions_of_each_frame():
     dataset = Flat([2.0, 3.0], [48, 48])
     method = CaptionAverage(model, dataset)
     (evaluation,) = evaluate(
-        method, [EvaluationSet(dataset, Protocol("paper", "m", 1e-3, 10.0, FullFrame()))], torch.device("cpu"), 0
+        method, [EvaluationSet(dataset, Protocol("paper", 1e-3, 10.0, FullFrame()))], torch.device("cpu"), 0
     )
     assert [row["sample_id"] for row in evaluation.rows] == list(method.spreads) == dataset.sample_ids
     assert all(0 < spread < 1 and math.isfinite(spread) for spread in method.spreads.values())

@@ -15,7 +15,7 @@ from tr2m.evaluation.protocol import Protocol
 from tr2m.models.frozen.relative_depth import StoredRelativeDepth
 from tr2m.types import DepthBatch, Frame
 
-PROTOCOL = Protocol("paper", "m", 1e-3, 10.0, FullFrame())
+PROTOCOL = Protocol("paper", 1e-3, 10.0, FullFrame())
 CPU = torch.device("cpu")
 RELATIVE = DepthNetwork(StoredRelativeDepth(), "relative_depth")
 

@@ -14,7 +14,7 @@ from tr2m.evaluation.evaluator import EvaluationSet, evaluate
 from tr2m.evaluation.protocol import Protocol
 from tr2m.types import DepthBatch, Frame
 
-PROTOCOL = Protocol("paper", "m", 1e-3, 10.0, FullFrame())
+PROTOCOL = Protocol("paper", 1e-3, 10.0, FullFrame())
 
 
 class Random(Flat):

@@ -10,9 +10,7 @@ from tr2m.evaluation.protocol import Protocol, resize_to
 
 
 def protocol(**changes: object) -> Protocol:
-    return Protocol(
-        **{"name": "paper", "unit": "m", "min_depth": 1e-3, "max_depth": 10.0, "region": FullFrame(), **changes}
-    )
+    return Protocol(**{"name": "paper", "min_depth": 1e-3, "max_depth": 10.0, "region": FullFrame(), **changes})
 
 
 def test_range_is_strict_and_the_region_is_cut_out():
@@ -40,14 +38,6 @@ def test_predictions_are_clamped_to_the_range_and_never_nan():
     assert math.isfinite(metrics["silog"])
 
 
-def test_millimetres_scale_the_errors_that_have_a_unit_and_the_range():
-    depth = torch.full((1, 12), 0.05)
-    metrics = protocol(unit="mm", max_depth=100.0).score(depth + 0.01, depth, depth > 0)
-    assert metrics["rmse"] == pytest.approx(10, rel=1e-5)
-    assert metrics["abs_rel"] == pytest.approx(0.2, rel=1e-5)
-    assert protocol(unit="mm", max_depth=40.0).score(depth, depth, depth > 0) is None
-
-
 def test_resizing_keeps_the_corners_in_place():
     resized = resize_to(torch.tensor([[1.0, 3.0], [5.0, 7.0]]), (3, 5))
     assert [resized[0, 0], resized[0, -1], resized[-1, 0], resized[-1, -1]] == [1, 3, 5, 7]
@@ -66,4 +56,4 @@ def test_configured_protocols_are_those_of_published_rows(
     expected = torch.zeros(size, dtype=torch.bool)
     expected[slice(*rows), slice(*columns)] = True
     assert torch.equal(mask, expected)
-    assert (configured.min_depth, configured.max_depth, configured.unit) == (low, high, "m")
+    assert (configured.min_depth, configured.max_depth) == (low, high)

@@ -12,7 +12,7 @@ from tr2m.evaluation.evaluator import EvaluationSet, evaluate
 from tr2m.evaluation.protocol import Protocol
 from tr2m.evaluation.saved_predictions import SavedPredictions
 
-PROTOCOL = Protocol("paper", "m", 1e-3, 10.0, FullFrame())
+PROTOCOL = Protocol("paper", 1e-3, 10.0, FullFrame())
 DATASET = Flat([2.0, 4.0, 3.0], [48, 48, 48])
 
 

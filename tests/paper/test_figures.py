@@ -24,12 +24,11 @@ def frames() -> dict[str, list[PredictedFrame]]:
     settings = tiny.config("model=tiny", "model/relative_depth=stored", *tiny.SMALL)["model"]
     models = {label: build(settings).eval() for label in ("with", "without")}
     sets = []
-    for domain, unit, low, high in (("room", "m", 0.5, 10.0), ("tube", "mm", 3.0, 100.0)):
-        per_metre = {"m": 1, "mm": 1000}[unit]
+    for domain, low, high in (("room", 0.5, 10.0), ("tube", 3.0, 100.0)):
         options = {"count": {"train": 0, "test": 2}, "seed": 0, "size": (42, 56), "input_size": (42, 56)}
-        span = (low / per_metre, high / per_metre)
-        dataset = SyntheticDepth(name=f"synthetic_{domain}", split="test", domain=domain, depth_range=span, **options)
-        sets.append(EvaluationSet(dataset, Protocol("synthetic", unit, low, high, FullFrame())))
+        options["depth_range"] = (low, high)
+        dataset = SyntheticDepth(name=f"synthetic_{domain}", split="test", domain=domain, **options)
+        sets.append(EvaluationSet(dataset, Protocol("synthetic", low, high, FullFrame())))
     return read_frames(models, sets, 2, torch.device("cpu"))
 
 

@@ -218,7 +218,7 @@ def test_a_sample_has_one_frame_of_every_folder_first():
 
 def test_the_histogram_against_numpy():
     depths = np.random.default_rng(0).lognormal(1, 0.7, (4, 1000)).astype(np.float32)
-    histogram = DepthHistogram((0.5, 10.0))
+    histogram = DepthHistogram((0.5, 10.0), "m")
     for depth in depths:
         histogram.add(depth)
     for share in (0.05, 0.5, 0.95):

@@ -17,7 +17,7 @@ from tr2m.evaluation.protocol import Protocol
 
 def test_rows_of_image_depth_valid_and_region(tmp_path: Path):
     dataset = Flat([1.0, 2.0, 3.0], [48, 0, 20])
-    protocol = Protocol("paper", "mm", 1.0, 2500.0, PixelBox(0, 6, 0, 4))
+    protocol = Protocol("paper", 0.001, 2.5, PixelBox(0, 6, 0, 4))
     save_contact_sheet(tmp_path / "new/two.png", dataset, protocol, [0, 1])
     save_contact_sheet(tmp_path / "new/three.png", dataset, protocol, [0, 1, 2])
     two, three = (cv2.imread(str(tmp_path / f"new/{name}.png")) for name in ("two", "three"))

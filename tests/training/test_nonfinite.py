@@ -70,7 +70,7 @@ class PartlyNonFinite:
 
 
 def test_non_finite_pixels_are_counted_in_the_result():
-    scored = EvaluationSet(Flat([2.0, 4.0, 5.0], [48, 48, 5]), Protocol("paper", "m", 1e-3, 10.0, FullFrame()))
+    scored = EvaluationSet(Flat([2.0, 4.0, 5.0], [48, 48, 5]), Protocol("paper", 1e-3, 10.0, FullFrame()))
     (evaluation,) = evaluate(PartlyNonFinite(), [scored], torch.device("cpu"), 0)
     assert evaluation.result["nonfinite_pixels"] == 6
     assert [row["nonfinite_pixels"] for row in evaluation.rows] == [3, 3]

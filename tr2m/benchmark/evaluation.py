@@ -42,7 +42,7 @@ class EvalBenchmark:
         return Measurement("eval", device, rows, notes, factors=["frames"], measures={"s": ["seconds"]})
 
     def seconds(self, method: ModelMethod, count: int, device: torch.device) -> float:
-        protocol = Protocol("benchmark", "m", METRES[0] / 2, METRES[1] * 2, FullFrame())
+        protocol = Protocol("benchmark", METRES[0] / 2, METRES[1] * 2, FullFrame())
         start = time.perf_counter()
         scored = EvaluationSet(RandomFrames(count=count, input_size=self.size), protocol)
         evaluate(method, [scored], device, self.workers)

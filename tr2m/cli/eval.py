@@ -27,7 +27,7 @@ def main(settings: dict[str, Any]) -> None:
     from tr2m.evaluation.evaluator import ModelMethod, evaluate
     from tr2m.experiment.baselines import align, build_baseline, show_as_published
     from tr2m.experiment.compose import build_evaluation_sets, pick_device, provenance
-    from tr2m.experiment.load import model_of, read_trained
+    from tr2m.experiment.load import check_unit, model_of, read_trained
     from tr2m.training.run.run_log import environment
 
     baseline = settings.get("baseline")
@@ -50,6 +50,7 @@ def main(settings: dict[str, Any]) -> None:
             facts = provenance(state["config"], checkpoint, device)
             home = checkpoint if checkpoint.is_dir() else checkpoint.absolute().parent.parent
             model = model_of(state, str(checkpoint), device)
+            check_unit(model, sets[0].dataset.unit, sets[0].dataset.name)
             note_size_mismatch(sets[0].dataset.input_size, model.input_sizes)
             method = CaptionAverage(model, sets[0].dataset) if captions == "average" else ModelMethod(model)
         evaluations = evaluate(method, align(sets, settings, method, device), device, settings["workers"])

@@ -20,6 +20,7 @@ def main(settings: dict[str, Any]) -> None:
     from tr2m import load_model
     from tr2m.errors import UserError
     from tr2m.experiment.compose import build_evaluation_sets, pick_device
+    from tr2m.experiment.load import check_unit
     from tr2m.paper.figures.frames import read_frames
     from tr2m.paper.figures.panels import save_comparison, save_corrections, save_maps
     from tr2m.paper.figures.relations import save_embedding, save_scale_relation
@@ -32,6 +33,9 @@ def main(settings: dict[str, Any]) -> None:
     models = {settings["label"]: load_model(settings["ckpt"], device)}
     models |= {label: load_model(path, device) for label, path in (settings["compare"] or {}).items()}
     sets = [build_evaluation_sets(dataset)[0] for dataset in settings["data"]["datasets"].values()]
+    for model in models.values():
+        for entry in sets:
+            check_unit(model, entry.dataset.unit, entry.dataset.name)
     folder = Path(settings["ckpt"]).absolute().parent.parent / "figures"
     folder = Path(settings["out"]) if settings["out"] else folder
 

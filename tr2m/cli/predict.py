@@ -30,6 +30,13 @@ def main(arguments: list[str]) -> None:
         "--relative-depth", type=given_path, help="a .npy file, for checkpoints trained on stored relative depth"
     )
     parser.add_argument("--input-size", type=int, help="shorter side the network sees (as in training)")
+    parser.add_argument(
+        "--unit",
+        default="m",
+        choices=("m", "mm"),
+        help="what the model speaks for such pictures: mm for endoscopy, else m (%(default)s)",
+    )
+    parser.add_argument("--save-unit", default="m", choices=("m", "mm"), help="of the .npy files (%(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<number> (%(default)s)")
     run(parse_flags(parser, arguments))
 
@@ -44,11 +51,13 @@ def run(arguments: Namespace) -> None:
     from tr2m import load_model
     from tr2m.data.decoding.decode import read_rgb
     from tr2m.experiment.compose import pick_device
+    from tr2m.experiment.load import check_unit
     from tr2m.inference import list_images, predict, read_relative_depth, save_prediction
 
     paths = list_images(arguments.image)
     device = pick_device(arguments.device)
     model = load_model(arguments.ckpt, device)
+    check_unit(model, arguments.unit, "--unit")
     stored = read_relative_depth(arguments.relative_depth) if arguments.relative_depth else None
     problems = []
     for path in tqdm(paths, desc="predict", disable=len(paths) == 1):
@@ -58,9 +67,10 @@ def run(arguments: Namespace) -> None:
             # One bad file must not cost the rest of a folder; it is told at the end.
             problems.append(str(error))
             continue
-        prediction = predict(model, image, arguments.text, arguments.input_size, stored)
-        folder = save_prediction(prediction, arguments.out / path.stem)
+        prediction = predict(model, image, arguments.text, arguments.input_size, stored, arguments.unit)
+        folder = save_prediction(prediction.in_unit(arguments.save_unit), arguments.out / path.stem)
         low, middle, high = prediction.quantiles()
-        tqdm.write(f"{path.name}: {low:.3g} to {high:.3g} m (5 % to 95 %), median {middle:.3g} m; written to {folder}")
+        depth = f"{low:.3g} to {high:.3g} {prediction.unit} (5 % to 95 %), median {middle:.3g} {prediction.unit}"
+        tqdm.write(f"{path.name}: {depth}; written to {folder}")
     if problems:
         raise UserError("\n       ".join(problems))

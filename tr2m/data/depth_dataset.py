@@ -1,4 +1,4 @@
-"""The contract of every data set: a split of frames, decoded to metres, with captions.
+"""The contract of every data set: a split of frames, decoded to the data set's unit, with captions.
 
 A reader states facts (where its files lie, how one frame is decoded). Units are converted there and nowhere else. Its
 options are the fields of a dataclass.
@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 from tr2m.data.captions.files import CaptionSource
 from tr2m.data.transforms import evaluation_tensors, training_tensors
 from tr2m.errors import UserError
-from tr2m.types import DepthSample, Frame
+from tr2m.types import DepthSample, Frame, Unit
 
 
 @dataclass(kw_only=True, eq=False)
@@ -34,10 +34,12 @@ class DepthDataset(Dataset, ABC):
     """What describes each frame."""
     input_size: Sequence[int] | None
     """(height, width) that the network sees; None in evaluation for one that resizes the whole frame itself."""
+    unit: Unit = field(init=False, default="m")
+    """Of the data set's depth: every reader decodes to its own."""
     depth_range: Sequence[float]
-    """Metres; ground truth outside this open interval is not used in training."""
+    """In this unit; ground truth outside this open interval is not used in training."""
     plausible_median: Sequence[float] | None = None
-    """Metres: the lowest and highest median that its depth can honestly have, wide, for a wrong unit to stand out."""
+    """The lowest and highest median that its depth can honestly have, wide, for a wrong unit to stand out."""
     sample_ids: list[str] = field(init=False, repr=False)
     """One per frame: as a rule the image's path below its root, without extension."""
 
@@ -70,11 +72,11 @@ class DepthDataset(Dataset, ABC):
         image, depth, relative_depth = training_tensors(frame, self.input_size)
         low, high = self.depth_range
         # In numpy: six times as fast as torch for these few operations on one thread.
-        metres = depth.numpy()
-        valid = (metres > low) & (metres < high)
+        values = depth.numpy()
+        valid = (values > low) & (values < high)
         lines = self.captions.lines(self.split, self.sample_ids[index])
         caption = lines[int(rng.integers(len(lines)))]
-        usable = torch.from_numpy(metres * valid)
+        usable = torch.from_numpy(values * valid)
         return DepthSample(image, usable, torch.from_numpy(valid), caption, self.sample_ids[index], relative_depth)
 
     def evaluation_sample(self, index: int) -> DepthSample:

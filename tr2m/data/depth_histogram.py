@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-# Fine enough for a median within 2 %, from a tenth of a millimetre to a hundred kilometres.
+from tr2m.types import Unit
+
+# Fine enough for a median within 2 %, from a ten-thousandth of a unit to a hundred thousand.
 _EDGES = np.geomspace(1e-4, 1e5, 1025)
 _BARS = " ▁▂▃▄▅▆▇█"
 _SHOWN_BINS = 20
@@ -17,13 +19,15 @@ _ADVICE = "is this the release whose encoding docs/datasets.md describes?"
 
 
 class DepthHistogram:
-    """Counts depths in metres, in bins of equal ratio.
+    """Counts depths, in bins of equal ratio.
 
     Args:
-        depth_range: metres; the open interval in which this data set's depth counts.
+        depth_range: the open interval in which this data set's depth counts.
+        unit: of all depths.
     """
 
-    def __init__(self, depth_range: tuple[float, float]) -> None:
+    def __init__(self, depth_range: tuple[float, float], unit: Unit) -> None:
+        self.unit: Unit = unit
         self.low, self.high = depth_range
         self.counts = np.zeros(len(_EDGES) - 1, np.int64)
         self.inside = 0
@@ -40,7 +44,7 @@ class DepthHistogram:
         self.least, self.greatest = min(self.least, float(depth.min())), max(self.greatest, float(depth.max()))
 
     def quantile(self, share: float) -> float:
-        """Metres below which this share of the depths lies, within 2 %."""
+        """Depth below which this share of the depths lies, within 2 %."""
         bin_ = int(np.searchsorted(self.counts.cumsum(), share * self.count))
         return float(np.sqrt(_EDGES[bin_] * _EDGES[bin_ + 1]))
 
@@ -48,8 +52,9 @@ class DepthHistogram:
         """Range, quantiles, and a histogram in characters over the data set's range in equal steps."""
         near, median, far = (self.quantile(share) for share in (0.05, 0.5, 0.95))
         return (
-            f"depth {self.least:.3g} to {self.greatest:.3g} m, 5 % {near:.3g}, median {median:.3g}, 95 % {far:.3g}; "
-            f"from {self.low:g} to {self.high:g} m: |{self._bars()}|"
+            f"depth {self.least:.3g} to {self.greatest:.3g} {self.unit}, "
+            f"5 % {near:.3g}, median {median:.3g}, 95 % {far:.3g}; "
+            f"from {self.low:g} to {self.high:g} {self.unit}: |{self._bars()}|"
         )
 
     def _bars(self) -> str:
@@ -61,15 +66,17 @@ class DepthHistogram:
         """What is implausible about the depths.
 
         Args:
-            plausible_median: metres, the lowest and highest; None if not known.
+            plausible_median: the lowest and highest; None if not known.
         """
         found = []
         if (share := self.inside / self.count) < _LEAST_SHARE_INSIDE:
             found.append(
-                f"only {share:.0%} of the measured depth lies between {self.low:g} and {self.high:g} m: {_ADVICE}"
+                f"only {share:.0%} of the measured depth lies between {self.low:g} and {self.high:g} {self.unit}: "
+                f"{_ADVICE}"
             )
         median = self.quantile(0.5)
         if plausible_median and not plausible_median[0] <= median <= plausible_median[1]:
             low, high = plausible_median
-            found.append(f"the median depth is {median:.3g} m, expected {low:g} to {high:g} m: {_ADVICE}")
+            expected = f"{low:g} to {high:g} {self.unit}"
+            found.append(f"the median depth is {median:.3g} {self.unit}, expected {expected}: {_ADVICE}")
         return found

@@ -155,6 +155,7 @@ def collate(samples: Sequence[tuple[DepthDataset, DepthSample]]) -> DepthBatch:
 
     return DepthBatch(
         dataset=dataset.name,
+        unit=dataset.unit,
         depth_range=dataset.depth_range,
         # Their bytes lie pixel by pixel, as decoders write them: stacked so, they are copied in one go.
         image=default_collate([part.image.permute(1, 2, 0) for part in parts]).permute(0, 3, 1, 2),

@@ -29,7 +29,7 @@ def resized_first(frame: Frame, image_size: Sequence[int] | None) -> Frame:
 
 
 def training_tensors(frame: Frame, size: tuple[int, int]) -> Tensors:
-    """Image, depth in metres and relative depth, all at `size` (height, width).
+    """Image, depth and relative depth, all at `size` (height, width).
 
     Depth is resized by nearest neighbour: sparse lidar points keep their values and holes stay holes. "Exact": the
     plain variant rounds towards the upper left, which shifts depth against the image by half a pixel or so.

@@ -79,7 +79,7 @@ def save(figure: Any, path: Path) -> None:
 
 
 def depth_limits(depth: Float[Tensor, "H W"], scored: Bool[Tensor, "H W"]) -> tuple[float, float]:
-    """2nd and 98th percentile of the scored depth in metres: limits of the colour scale."""
+    """2nd and 98th percentile of the scored depth: limits of the colour scale."""
     if not scored.any():
         return 0.0, 1.0
     values = depth[scored][:: max(1, int(scored.sum()) // 100_000)]

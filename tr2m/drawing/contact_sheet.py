@@ -11,8 +11,8 @@ from matplotlib.figure import Figure, FigureBase
 from tqdm import tqdm
 
 from tr2m.data.depth_dataset import DepthDataset
-from tr2m.evaluation.protocol import UNITS_PER_METRE, Protocol
-from tr2m.types import Frame
+from tr2m.evaluation.protocol import Protocol
+from tr2m.types import Frame, Unit
 
 _COLUMN, _TITLES = 3.4, 0.75
 """Inches: the width of a column, and what a row needs beside its pictures."""
@@ -27,23 +27,23 @@ def save_contact_sheet(path: Path, dataset: DepthDataset, protocol: Protocol, in
     for row, frame, index in zip(rows, frames, indices, strict=True):
         caption = dataset.captions.lines(dataset.split, dataset.sample_ids[index])[0]
         row.suptitle(f"{dataset.split}  {dataset.sample_ids[index]}\n{caption}", fontsize=8)
-        draw_frame(row, frame, protocol)
+        draw_frame(row, frame, dataset.unit, protocol)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=80)
 
 
-def draw_frame(row: FigureBase, frame: Frame, protocol: Protocol) -> None:
+def draw_frame(row: FigureBase, frame: Frame, unit: Unit, protocol: Protocol) -> None:
     """One frame into a row of the figure."""
     depth, valid = torch.from_numpy(frame.depth), torch.from_numpy(frame.depth > 0)
     region = protocol.region.mask(*depth.shape)
     scored = protocol.scored(depth, valid)
-    shown = np.where(frame.depth > 0, frame.depth * UNITS_PER_METRE[protocol.unit], np.nan)
+    shown = np.where(frame.depth > 0, frame.depth, np.nan)
     near, far = np.nanpercentile(shown, [2, 98]) if valid.any() else (0, 1)
     image_axis, depth_axis, valid_axis, region_axis = row.subplots(1, 4)
     image_axis.imshow(frame.image)
     image_axis.set_title("image {}x{}".format(*frame.image.shape[:2]), fontsize=9)
     drawn = depth_axis.imshow(shown, cmap="magma_r", vmin=near, vmax=far)
-    depth_axis.set_title(f"depth ({protocol.unit})", fontsize=9)
+    depth_axis.set_title(f"depth ({unit})", fontsize=9)
     row.colorbar(drawn, ax=depth_axis, fraction=0.04, pad=0.01)
     valid_axis.imshow(valid.numpy(), cmap="gray", vmin=0, vmax=1)
     valid_axis.set_title(f"valid, {valid.float().mean():.0%}", fontsize=9)

@@ -8,7 +8,7 @@ from textwrap import fill
 from torch import Tensor
 
 from tr2m.drawing.axes import depth_limits, holes
-from tr2m.evaluation.protocol import UNITS_PER_METRE, Protocol, resize_to
+from tr2m.evaluation.protocol import Protocol, resize_to
 from tr2m.types import DepthBatch, TR2MOutput
 
 
@@ -19,20 +19,19 @@ def save_panel(path: Path, batch: DepthBatch, output: TR2MOutput, relative_depth
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    unit, factor = protocol.unit, UNITS_PER_METRE[protocol.unit]
-    depth = batch.depth[0].cpu()
+    unit, depth = batch.unit, batch.depth[0].cpu()
     size = (depth.shape[0], depth.shape[1])
     scored = protocol.scored(depth, batch.valid[0].cpu())
     prediction = resize_to(output.metric_depth[0].cpu(), size)
     near, far = depth_limits(depth, scored)
-    depth_style = {"cmap": "magma_r", "vmin": near * factor, "vmax": far * factor}
+    depth_style = {"cmap": "magma_r", "vmin": near, "vmax": far}
     error = (prediction - depth).abs() / depth.where(scored, 1.0)
     maps = [
         ("relative depth (larger is nearer)", relative_depth[0].cpu(), {"cmap": "magma"}),
-        (f"scale map (1/{unit})", output.scale_map[0].cpu() / factor, {"cmap": "viridis"}),
-        (f"shift map (1/{unit})", output.shift_map[0].cpu() / factor, {"cmap": "viridis"}),
-        (f"prediction ({unit})", prediction * factor, depth_style),
-        (f"ground truth ({unit})", holes(depth * factor, scored), depth_style),
+        (f"scale map (1/{unit})", output.scale_map[0].cpu(), {"cmap": "viridis"}),
+        (f"shift map (1/{unit})", output.shift_map[0].cpu(), {"cmap": "viridis"}),
+        (f"prediction ({unit})", prediction, depth_style),
+        (f"ground truth ({unit})", holes(depth, scored), depth_style),
         ("AbsRel", holes(error, scored), {"cmap": "inferno", "vmin": 0, "vmax": 0.5}),
     ]
     # Rows as high as the maps are in columns of 3.2 inches, plus a title: no white between them.

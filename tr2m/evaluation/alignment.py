@@ -18,7 +18,7 @@ from tr2m.models.tr2m import MIN_INVERSE_DEPTH
 from tr2m.ops.alignment import MIN_RELATIVE_DEPTH, fit_scale_shift, masked_median
 
 Kind = Literal["metric_depth", "relative_depth"]
-"""What a prediction is: metres, or inverse depth up to an unknown scale and shift."""
+"""What a prediction is: depth in the data set's unit, or inverse depth up to an unknown scale and shift."""
 # Of one image, all at the size of its ground truth.
 Map = Float[Tensor, "H W"]
 Mask = Bool[Tensor, "H W"]
@@ -153,12 +153,12 @@ class GlobalFit(InverseDepthFit):
 
 
 def inverse_depth(prediction: Float[Tensor, "*B H W"], kind: Kind) -> Float[Tensor, "*B H W"]:
-    """Per metre where the prediction is metric, else up to scale and shift."""
+    """Of the data set's unit where the prediction is metric, else up to scale and shift."""
     return prediction if kind == "relative_depth" else 1 / prediction
 
 
 def invert(inverse: Float[Tensor, "*B H W"]) -> Float[Tensor, "*B H W"]:
-    """Metres; where the fit is not positive the point is far away, which the protocol's range then cuts."""
+    """Depth; where the fit is not positive the point is far away, which the protocol's range then cuts."""
     return 1 / inverse.clamp(min=MIN_INVERSE_DEPTH)
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tr2m.evaluation.alignment import Kind
-from tr2m.types import DepthBatch
+from tr2m.types import UNITS_PER_METRE, DepthBatch
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class DepthNetwork:
 
     Args:
         model: RGB (B, 3, H, W) in [0, 1] -> (B, H, W).
-        kind: what it predicts. Relative depth that comes with the data is used in place of the model's.
+        kind: what it predicts: metres, whatever the unit of the data set, or relative depth. Relative depth that comes
+            with the data is used in place of the model's.
     """
 
     model: nn.Module
@@ -26,4 +27,5 @@ class DepthNetwork:
     def __call__(self, batch: DepthBatch) -> Float[Tensor, "B h w"]:
         if self.kind == "relative_depth" and batch.relative_depth is not None:
             return batch.relative_depth
-        return self.model(batch.image)
+        prediction = self.model(batch.image)
+        return prediction if self.kind == "relative_depth" else prediction * UNITS_PER_METRE[batch.unit]

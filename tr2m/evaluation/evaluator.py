@@ -163,7 +163,7 @@ def summarise(parts: Sequence[dict[int, dict[str, Any]]], entry: EvaluationSet) 
     if not rows:
         raise UserError(
             f"{dataset.name}: none of {len(skipped)} frames has {MIN_PIXELS} valid pixels between "
-            f"{protocol.min_depth} and {protocol.max_depth} {protocol.unit}; check the unit its depth files decode to"
+            f"{protocol.min_depth} and {protocol.max_depth} {dataset.unit}; check the unit its depth files decode to"
         )
     result = {
         "dataset": dataset.name,
@@ -172,7 +172,7 @@ def summarise(parts: Sequence[dict[int, dict[str, Any]]], entry: EvaluationSet) 
         "skipped": skipped,
         "nonfinite_pixels": sum(row["nonfinite_pixels"] for row in rows),
         "metrics": {name: sum(row[name] for row in rows) / len(rows) for name in METRICS},
-        "unit": protocol.unit,
+        "unit": dataset.unit,
         "protocol": {**protocol.conditions(), **dataset.conditions()},
     }
     return Evaluation(result, rows)

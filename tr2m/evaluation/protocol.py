@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
@@ -15,20 +15,18 @@ from tr2m.ops.metrics import depth_metrics
 
 # An image with fewer scored pixels is skipped and counted: a handful of pixels is no measurement.
 MIN_PIXELS = 10
-# Floor of predictions, in the unit of the report, where a range starts at 0: log(0) is no error measure.
+# Floor of predictions, in the unit of the data set, where a range starts at 0: log(0) is no error measure.
 PREDICTION_FLOOR = 1e-3
-UNITS_PER_METRE = {"m": 1.0, "mm": 1000.0}
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """Range, region, alignment, flip, resize rule and unit of one data set's evaluation. Which frames, and which of
-    their pixels have ground truth, is the reader's part; a result carries both.
+    """Range, region, alignment, flip and resize rule of one data set's evaluation. Which frames, and which of their
+    pixels have ground truth, is the reader's part; a result carries both. All depth is in the data set's unit.
 
     Args:
         name: "paper" for what published rows use, "clean" for what a careful person would do; results of different
             protocols never share a table.
-        unit: what this data set is reported in: `min_depth`, `max_depth`, `sq_rel`, `rmse`.
         min_depth, max_depth: ground truth counts strictly between them, predictions are clamped to them.
         region: which pixels of the frame count.
         alignment: what is done with the ground truth before scoring.
@@ -36,7 +34,6 @@ class Protocol:
     """
 
     name: str
-    unit: Literal["m", "mm"]
     min_depth: float
     max_depth: float
     region: Region
@@ -44,8 +41,7 @@ class Protocol:
     flip_tta: bool = False
 
     def scored(self, depth: Float[Tensor, "H W"], valid: Bool[Tensor, "H W"]) -> Bool[Tensor, "H W"]:
-        """The pixels of a depth map in metres that count: valid, strictly inside the range, inside the region."""
-        depth = depth * UNITS_PER_METRE[self.unit]
+        """The pixels of a depth map that count: valid, strictly inside the range, inside the region."""
         inside = (depth > self.min_depth) & (depth < self.max_depth)
         return valid & inside & self.region.mask(*depth.shape).to(depth.device)
 
@@ -56,15 +52,15 @@ class Protocol:
         valid: Bool[Tensor, "H W"],
         kind: Kind = "metric_depth",
     ) -> dict[str, float] | None:
-        """Metrics of one image (ground truth in metres), or None if fewer than MIN_PIXELS pixels count."""
+        """Metrics of one image, or None if fewer than MIN_PIXELS pixels count."""
         scored = self.scored(depth, valid)
         if int(scored.sum()) < MIN_PIXELS:
             return None
         prediction = resize_to(prediction, (depth.shape[0], depth.shape[1]))
-        prediction = self.alignment(prediction, kind, depth, scored) * UNITS_PER_METRE[self.unit]
+        prediction = self.alignment(prediction, kind, depth, scored)
         low = max(self.min_depth, PREDICTION_FLOOR)
         prediction = prediction.nan_to_num(nan=low, posinf=self.max_depth).clamp(low, self.max_depth)
-        return depth_metrics(prediction[scored], depth[scored] * UNITS_PER_METRE[self.unit])
+        return depth_metrics(prediction[scored], depth[scored])
 
     def conditions(self) -> dict[str, Any]:
         """For result files: what must be equal before two results may be compared."""

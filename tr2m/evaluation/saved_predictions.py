@@ -14,7 +14,7 @@ from tr2m.data.decoding.decode import read_depth_png
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.errors import UserError
 from tr2m.evaluation.alignment import Kind
-from tr2m.types import DepthBatch
+from tr2m.types import UNITS_PER_METRE, DepthBatch
 
 SUFFIXES = (".npy", ".npz", ".png")
 
@@ -25,7 +25,8 @@ class SavedPredictions:
 
     Args:
         kind: what the files hold; relative depth is larger where it is nearer.
-        units_per_metre: what a file's values are divided by; 1 for metres and for relative depth.
+        units_per_metre: how many of the files' units make a metre, whatever the data set's unit is; 1 for relative
+            depth.
     """
 
     root: str
@@ -53,6 +54,8 @@ class SavedPredictions:
         expected = tuple(batch.depth.shape[1:])
         if values.shape != expected:
             raise UserError(f"{path}: got a map of {values.shape}, expected {expected} (height, width)")
+        if self.kind == "metric_depth":
+            values = values * np.float32(UNITS_PER_METRE[batch.unit])
         return torch.from_numpy(values)[None].to(batch.depth.device)
 
     def file(self, sample_id: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from tr2m.errors import UserError
 from tr2m.models.contract import RescalingModel
 from tr2m.training.run.checkpoint import check_fingerprints, check_parts, load_checkpoint, load_weights
 from tr2m.training.run.published import read_published
+from tr2m.types import Unit
+
+logger = logging.getLogger(__name__)
 
 
 def load_model(checkpoint: str | Path, device: torch.device | str = "cpu") -> RescalingModel:
@@ -43,4 +47,20 @@ def model_of(state: Mapping[str, Any], name: str, device: torch.device | str) ->
     check_fingerprints(state["fingerprints"], model.fingerprints())
     load_weights(model, state["model"], name)
     model.input_sizes = [(height, width) for height, width in state["input_sizes"]]
+    model.units = state.get("units")
     return model.to(device).eval()
+
+
+def check_unit(model: nn.Module, unit: Unit, what: str) -> None:
+    """Whether depth that `model` predicts may be read in `unit`, that of `what`; it notes a unit that is new to it.
+
+    Raises UserError for millimetres from a model that was trained when depth was metres in every data set.
+    """
+    if model.units is None and unit != "m":
+        raise UserError(
+            f"{what} is in {unit}, and this checkpoint does not state units: it was trained when depth was metres in "
+            f"every data set, endoscopy included. Train it anew; it can still be used for data sets in m."
+        )
+    trained = {"m"} if model.units is None else set(model.units.values())
+    if unit not in trained:
+        logger.info("note: %s is in %s, training had data sets in %s only", what, unit, ", ".join(sorted(trained)))

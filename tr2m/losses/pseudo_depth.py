@@ -49,7 +49,7 @@ class PseudoDepthLoss(nn.Module):
         valid: Bool[Tensor, "B H W"],
         depth_range: tuple[float, float],
     ) -> tuple[Float[Tensor, "B H W"], Bool[Tensor, "B H W"]]:
-        """Fitted depth in metres, and where it can be used: positive and inside the data set's range."""
+        """Fitted depth, and where it can be used: positive and inside the data set's range."""
         target = 1 / depth.where(valid, 1.0) if self.space == "inverse_depth" else depth
         scale, shift = fit_scale_shift(relative_depth, target, valid)
         fitted = scale[:, None, None] * relative_depth + shift[:, None, None]

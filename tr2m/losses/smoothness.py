@@ -12,8 +12,8 @@ class EdgeAwareSmoothness(nn.Module):
     """mean |d map| * exp(-mean over channels |d image|), horizontally plus vertically.
 
     Args:
-        space: "raw" takes the map itself; "log" its logarithm, so that a colon seen in millimetres (maps near 100 /
-            metre) and a street (near 0.1 / metre) are smoothed alike.
+        space: "raw" takes the map itself; "log" its logarithm, so that a desk (maps near 1 / metre) and a street (near
+            0.05 / metre) are smoothed alike.
     """
 
     def __init__(self, space: Literal["raw", "log"]) -> None:

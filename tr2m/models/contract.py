@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tr2m.errors import UserError
-from tr2m.types import DepthOutput
+from tr2m.types import DepthOutput, Unit
 
 
 class RescalingModel(nn.Module, ABC):
@@ -31,7 +31,9 @@ class RescalingModel(nn.Module, ABC):
     def __init__(self) -> None:
         super().__init__()
         self.input_sizes: list[tuple[int, int]] = []
-        """(height, width) of the images it was trained on; `load_model` fills it in."""
+        """(height, width) of the images it was trained on; `load_model` fills in this and `units`."""
+        self.units: dict[str, Unit] | None = None
+        """Of each data set it was trained on; None for checkpoints from when depth was metres in all of them."""
 
     @property
     @abstractmethod

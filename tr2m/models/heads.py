@@ -36,7 +36,7 @@ class DPTHead(nn.Module):
 
     Args:
         width: token width D.
-        max_logit: logits are clamped to [-max_logit, max_logit] before exp; log(1000 / metre) = 6.9 must fit.
+        max_logit: logits are clamped to [-max_logit, max_logit] before exp; log(1000) = 6.9 must fit.
     """
 
     def __init__(self, width: int, max_logit: float) -> None:
@@ -56,7 +56,7 @@ class DPTHead(nn.Module):
         cells = self.project(tokens).unflatten(1, grid)
         cells = F.relu(self.upsample1(cells))
         cells = F.relu(self.upsample2(cells))
-        # A logit near 5 in bfloat16 is off by up to 0.016, and so would be the share of every metre.
+        # A logit near 5 in bfloat16 is off by up to 0.016, and so would be depth, by as many parts of one.
         with full_precision(tokens.device):
             logits = self.to_logit(cells.float()).permute(0, 3, 1, 2)
             logits = F.interpolate(logits, size, mode="bilinear", align_corners=False)[:, 0]

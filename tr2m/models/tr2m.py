@@ -14,7 +14,8 @@ from tr2m.models.frozen.precision import mixed_precision
 from tr2m.models.rescale_encoder import RescaleEncoder
 from tr2m.types import FrozenFeatures, TR2MOutput
 
-# Per metre: depth ends at 100 km. Only reached where a map is switched off (Table 11) and relative depth is 0.
+# Depth ends at 100,000 units of the data set. Only reached where a map is switched off (Table 11) and relative depth is
+# 0.
 MIN_INVERSE_DEPTH = 1e-5
 
 
@@ -92,5 +93,5 @@ class TR2M(RescalingModel):
 def rescale_depth(
     relative_depth: Float[Tensor, "*B H W"], scale_map: Float[Tensor, "*B H W"], shift_map: Float[Tensor, "*B H W"]
 ) -> Float[Tensor, "*B H W"]:
-    """metric_depth = 1 / (scale_map * relative_depth + shift_map), in metres                             (Eq. 3)"""
+    """metric_depth = 1 / (scale_map * relative_depth + shift_map)                                        (Eq. 3)"""
     return 1 / (scale_map * relative_depth + shift_map).clamp(min=MIN_INVERSE_DEPTH)

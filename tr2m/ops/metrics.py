@@ -10,7 +10,7 @@ METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog", "delta1", 
 
 def depth_metrics(prediction: Float[Tensor, " P"], depth: Float[Tensor, " P"]) -> dict[str, float]:
     """Metrics of `prediction` against ground truth `depth`: positive values of P >= 1 pixels, both in the unit of the
-    report.
+    data set.
 
     `sq_rel` and `rmse` carry that unit; `rmse_log` is in natural log; `log10` is a mean absolute difference; `silog` is
     100 * sqrt(mean(e^2) - mean(e)^2), e = log(prediction) - log(depth). Computed in float64.

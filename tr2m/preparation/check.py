@@ -126,7 +126,7 @@ def check_frames(
     """Decode frames and compare the distribution of their depth with what is expected, their images with those of the
     other splits.
     """
-    histogram = DepthHistogram(dataset.depth_range)
+    histogram = DepthHistogram(dataset.depth_range, dataset.unit)
     problems, shared = [], []
     with ThreadPoolExecutor(how.threads) as pool:
         looks = pool.map(lambda index: look_at(dataset, index), indices)

@@ -1,6 +1,6 @@
 """A small world in which metric depth can be had only from picture and sentence together.
 
-    depth = metres per unit of the domain * text factor * lamp factor * depth of the drawn scene
+    depth = length of a unit of the domain * text factor * lamp factor * depth of the drawn scene
 
 The text factor (x4 from the smallest size word to the largest) leaves no trace in the picture, the lamp factor (x2 from
 warm to cool light) none in the captions. The relative depth carries no metric scale, and where the light turns green it
@@ -23,7 +23,7 @@ from tr2m.data.depth_dataset import DepthDataset
 from tr2m.errors import UserError
 from tr2m.synthetic import scenes
 from tr2m.synthetic.render import render
-from tr2m.types import Frame
+from tr2m.types import Frame, Unit
 
 SPLITS = ("train", "test")
 # From the smallest scenes to the largest. Every caption has one of the two words, the first caption always the first.
@@ -51,9 +51,9 @@ class Domain:
 
     build: scenes.Build
     depth_range: tuple[float, float]
-    """Metres that the depth sensor can measure."""
-    metres: float
-    """Per unit of the scene, at the middle size in neutral light."""
+    """That the depth sensor can measure, in `unit`."""
+    length: float
+    """Of a unit of the scene, in `unit`, at the middle size in neutral light."""
     error_size: float
     """Standard deviation over an image of the log error of the relative depth. Chosen so that one scale and shift,
     fitted to the ground truth of each image, reach delta1 0.95 to 0.97, as the paper's linear fit of Depth Anything
@@ -62,6 +62,7 @@ class Domain:
     """One noun per size."""
     things: Sequence[str]
     colours: Sequence[str] = tuple(scenes.COLOURS)
+    unit: Unit = "m"
     lidar: bool = False
     """Whether ground truth is sparse scan lines instead of a map with a few holes."""
 
@@ -71,7 +72,7 @@ DOMAINS = {
     "room": Domain(
         scenes.room,
         (0.5, 10.0),
-        metres=2.8,
+        length=2.8,
         error_size=0.13,
         places=("dolls' house", "bedroom", "living room", "classroom", "ballroom"),
         things=("cupboard", "chest", "table", "sofa", "ball"),
@@ -79,7 +80,7 @@ DOMAINS = {
     "street": Domain(
         scenes.street,
         (2.0, 80.0),
-        metres=2.6,
+        length=2.6,
         error_size=0.11,
         places=("back lane", "side street", "street", "main road", "boulevard"),
         things=("car", "van"),
@@ -87,17 +88,18 @@ DOMAINS = {
     ),
     "tube": Domain(
         scenes.tube,
-        (0.003, 0.1),
-        metres=0.0085,
+        (3.0, 100.0),
+        length=8.5,
         error_size=0.11,
         places=("newborn's bowel", "child's bowel", "colon", "dilated colon", "megacolon"),
         things=("polyp",),
         colours=("red", "yellow", "white", "brown"),
+        unit="mm",
     ),
     "hall": Domain(
         scenes.hall,
         (2.0, 40.0),
-        metres=9.0,
+        length=9.0,
         error_size=0.12,
         places=("chapel", "church", "market hall", "warehouse", "cathedral"),
         things=("chest", "table", "ball", "car", "van"),
@@ -116,10 +118,10 @@ class Facts:
     things: Sequence[scenes.Thing]
     """Both tell."""
 
-    def metres(self, domain: Domain) -> float:
-        """Per unit of the scene."""
+    def length(self, domain: Domain) -> float:
+        """Of a unit of the scene, in the unit of the domain."""
         text = TEXT_SPREAD ** (self.size / (len(SIZE_WORDS) - 1) - 0.5)
-        return domain.metres * text * LAMP_SPREAD ** (self.lamp / 2)
+        return domain.length * text * LAMP_SPREAD ** (self.lamp / 2)
 
 
 def draw_facts(domain: str, split: str, seed: int, index: int) -> tuple[Facts, np.random.Generator]:
@@ -214,6 +216,7 @@ class SyntheticDepth(DepthDataset):
             if value not in known:
                 raise UserError(f"{self.name}: got the {what} {value!r}, expected one of {', '.join(known)}")
         self.captions, self.size = SyntheticCaptions(self.seed), (self.size[0], self.size[1])
+        self.unit = DOMAINS[self.domain].unit
         self._drawn: dict[int, Frame] = {}
         return [f"{self.domain}/{self.split}/{index:05d}" for index in range(self.count[self.split])]
 
@@ -230,7 +233,7 @@ class SyntheticDepth(DepthDataset):
         picture, unit_depth = render(scene.shapes, scene.camera, scene.light)
         error = smooth_field(rng, self.size, waves=2)
         relative_depth = relative_from_depth(rng, unit_depth, world.error_size * error)
-        depth = unit_depth * facts.metres(world)
+        depth = unit_depth * facts.length(world)
         low, high = world.depth_range
         valid = measured(rng, self.size, world.lidar) & (depth > low) & (depth < high)
         image = photograph(rng, picture, facts.lamp, error)

@@ -222,6 +222,7 @@ class Trainer:
             "frames": frame_digests(self.train_sets),
             "fingerprints": self.model.fingerprints(),
             "input_sizes": [list(dataset.input_size) for dataset in self.train_sets],
+            "units": {dataset.name: dataset.unit for dataset in self.train_sets},
             "git_commit": git_commit(),
         }
 

@@ -35,7 +35,7 @@ class StepRecord:
     terms: dict[str, Tensor]
     """Means over the whole batch, the same in every process."""
     ranges: Float[Tensor, "parts maps 2"]
-    """Least and greatest value of MAPS in each part of this process's batch, in metres and 1 / metre."""
+    """Least and greatest value of MAPS in each part of this process's batch, in the data set's unit and 1 / unit."""
 
 
 def map_ranges(batch: DepthBatch, output: DepthOutput) -> Float[Tensor, "maps 2"]:

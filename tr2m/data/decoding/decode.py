@@ -73,18 +73,18 @@ def read_depth_array(path: Path) -> Shaped[np.ndarray, "H W"]:
     return np.array(_map_depth(path))
 
 
-def read_depth_png(path: Path, units_per_metre: float) -> Float[np.ndarray, "H W"]:
-    """Depth in metres, float32, 0 where the file has no measurement. Raises what `read_depth_units` raises."""
-    return read_depth_units(path).astype(np.float32) / np.float32(units_per_metre)
+def read_depth_png(path: Path, divisor: float) -> Float[np.ndarray, "H W"]:
+    """A file's units / divisor, float32, 0 where it has no measurement. Raises what `read_depth_units` raises."""
+    return read_depth_units(path).astype(np.float32) / np.float32(divisor)
 
 
-def read_image_and_depth(image_path: Path, depth_path: Path, units_per_metre: float) -> Frame:
+def read_image_and_depth(image_path: Path, depth_path: Path, divisor: float) -> Frame:
     """A frame out of an RGB file and a 16-bit depth PNG. Raises UserError also if their sizes differ."""
-    return pair(read_image(image_path), read_depth_png(depth_path, units_per_metre), image_path, depth_path)
+    return pair(read_image(image_path), read_depth_png(depth_path, divisor), image_path, depth_path)
 
 
 def pair(image: np.ndarray, depth: np.ndarray, image_path: Path, depth_path: Path) -> Frame:
-    """The frame of an image and its depth in metres.
+    """The frame of an image and its depth.
 
     Raises UserError, naming both files, if the image is not RGB of 8 bits or their sizes differ.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -14,10 +14,10 @@ from tr2m.data.depth_dataset import ListedDataset
 from tr2m.data.readers.c3vd_releases import find_frames
 from tr2m.data.splits import load_split, select_split
 from tr2m.errors import UserError
-from tr2m.types import Frame
+from tr2m.types import Frame, Unit
 
 CLIPPED = 65535
-UNITS_PER_METRE = CLIPPED / 0.1
+UNITS_PER_MM = CLIPPED / 100
 BLACK = 10
 """Of 255: not brighter is no picture. Not in the paper."""
 
@@ -26,6 +26,7 @@ BLACK = 10
 class C3VD(ListedDataset):
     """Frames of 1080x1350 with depth along the optical axis, uint16 TIFF; 0 and 65535 (100 mm, clipped) are unknown."""
 
+    unit: Unit = field(init=False, default="mm")
     crop: Sequence[int] | None
     """Rows and columns (top, bottom, left, right) that are kept of image and depth, or None for all."""
     mask_corners: bool
@@ -44,7 +45,7 @@ class C3VD(ListedDataset):
     def read_frame(self, index: int) -> Frame:
         image_path, depth_path = self.paths[index]
         image, units = read_image(image_path), read_depth_units(depth_path)
-        depth = np.where(units < CLIPPED, units, 0).astype(np.float32) / np.float32(UNITS_PER_METRE)
+        depth = np.where(units < CLIPPED, units, 0).astype(np.float32) / np.float32(UNITS_PER_MM)
         frame = pair(image, depth, image_path, depth_path)
         if self.mask_corners:
             frame = Frame(image, np.where(black_corners(image), np.float32(0), depth))

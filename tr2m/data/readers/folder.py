@@ -13,7 +13,7 @@ from tr2m.data.decoding.decode import NPY, pair, read_depth_array, read_depth_un
 from tr2m.data.depth_dataset import DepthDataset, require_root
 from tr2m.data.readers.frame_table import FrameRow, find_frame_table, read_frame_table, require_held_out
 from tr2m.data.splits import HELD_OUT, TRAIN
-from tr2m.types import Frame
+from tr2m.types import UNITS_PER_METRE, Frame, Unit
 
 
 class TableCaptions:
@@ -34,6 +34,8 @@ class Folder(DepthDataset):
 
     root: str | Path
     """The folder of the tables."""
+    unit: Unit = "m"
+    """What a model is to predict for these frames: mm for endoscopy."""
     captions: CaptionSource | None = None
     """None: those of the table."""
     invalid: Sequence[float] = (0,)
@@ -55,5 +57,6 @@ class Folder(DepthDataset):
         row = self.rows[index]
         units = read_depth_array(row.depth) if row.depth.suffix.lower() == NPY else read_depth_units(row.depth)
         measured = np.isfinite(units) & (units > 0) & ~np.isin(units, self.invalid)
-        depth = np.where(measured, units, 0).astype(np.float32) * np.float32(row.metres_per_unit)
+        scale = row.metres_per_unit * UNITS_PER_METRE[self.unit]
+        depth = np.where(measured, units, 0).astype(np.float32) * np.float32(scale)
         return pair(read_image(row.image), depth, row.image, row.depth)

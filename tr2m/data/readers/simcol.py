@@ -6,14 +6,16 @@ from tr2m.data.decoding.decode import read_image_and_depth
 from tr2m.data.depth_dataset import ListedDataset
 from tr2m.data.readers.listing import numbered_files
 from tr2m.data.splits import load_split, select_split
-from tr2m.types import Frame
+from tr2m.types import Frame, Unit
 
-UNITS_PER_METRE = 255 * 256 / 0.2
-"""The depth files reach from 0 to 20 cm in 65,280 steps."""
+UNITS_PER_MM = 255 * 256 / 200
+"""The depth files reach from 0 to 200 mm in 65,280 steps."""
 
 
 class SimCol(ListedDataset):
     """Frames of 475x475, FrameBuffer_NNNN.png (16-bit RGBA) beside Depth_NNNN.png; every pixel has depth."""
+
+    unit: Unit = "mm"
 
     def index_frames(self) -> list[str]:
         trajectories = dict.fromkeys(trajectory for trajectory, _ in load_split(self.split_file, self.split))
@@ -29,4 +31,4 @@ class SimCol(ListedDataset):
     def read_frame(self, index: int) -> Frame:
         image_path = self.root / f"{self.sample_ids[index]}.png"
         depth_path = image_path.with_name(image_path.name.replace("FrameBuffer", "Depth"))
-        return read_image_and_depth(image_path, depth_path, UNITS_PER_METRE)
+        return read_image_and_depth(image_path, depth_path, UNITS_PER_MM)

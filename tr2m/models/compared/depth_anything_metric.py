@@ -15,7 +15,7 @@ from tr2m.models.frozen.frozen_module import build_with_seed
 from tr2m.models.frozen.relative_depth import load_depth_model
 from tr2m.types import DepthOutput
 
-# Metres. The head ends in a sigmoid, whose 0 has no logarithm.
+# In the unit of the data set. The head ends in a sigmoid, whose 0 has no logarithm.
 NEAREST = 1e-4
 
 
@@ -48,7 +48,7 @@ class DepthAnythingMetric(RescalingModel):
 
     Args:
         repo_id, architecture: of the relative model.
-        max_depth: metres, the farthest it can say.
+        max_depth: the farthest it can say, in the unit of each data set.
         mean, std: per channel, of RGB in [0, 1].
         pretrained: start from the weights of `repo_id`; False gives random ones that depend on `seed` alone.
     """

@@ -49,7 +49,7 @@ class RSAFactors(nn.Module):
         self.scale_net = perceptron(256, 256, 128, 128, 64, 1)
 
     def forward(self, text: Float[Tensor, "B D"]) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
-        """Scale and shift, both positive: per metre."""
+        """Scale and shift, both positive, per unit of depth."""
         scene = self.scene_feat_net(text)
         return self.scale_net(scene)[:, 0].exp(), self.shift_net(scene)[:, 0].exp()
 

@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from tr2m.data.mixing import collate
 from tr2m.evaluation.evaluator import EvaluationSet
-from tr2m.evaluation.protocol import UNITS_PER_METRE, Protocol, resize_to
+from tr2m.evaluation.protocol import Protocol, resize_to
 from tr2m.models.contract import RescalingModel
-from tr2m.types import DepthBatch, DepthOutput
+from tr2m.types import DepthBatch, DepthOutput, Unit
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class PredictedFrame:
 
     @property
     def depth(self) -> Float[Tensor, "H W"]:
-        """Ground truth in metres."""
+        """Ground truth in the unit of the data set."""
         return self.batch.depth[0]
 
     @property
@@ -44,15 +44,11 @@ class PredictedFrame:
         return self.protocol.scored(self.depth, self.batch.valid[0])
 
     @property
-    def unit(self) -> str:
-        return self.protocol.unit
-
-    @property
-    def per_metre(self) -> float:
-        return UNITS_PER_METRE[self.protocol.unit]
+    def unit(self) -> Unit:
+        return self.batch.unit
 
     def metric_depth(self, label: str) -> Float[Tensor, "H W"]:
-        """A model's depth in metres, at the size of the ground truth."""
+        """A model's depth at the size of the ground truth."""
         return resize_to(self.outputs[label].metric_depth[0], self.size)
 
     def relative_at_size(self) -> Float[Tensor, "H W"]:

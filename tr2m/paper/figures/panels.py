@@ -20,12 +20,12 @@ def save_comparison(path: Path, frames: list[PredictedFrame]) -> None:
         scored, style = frame.scored, depth_style(frame)
         row = [
             photograph(frame),
-            Picture(f"ground truth ({frame.unit})", holes(frame.depth * frame.per_metre, scored), style),
+            Picture(f"ground truth ({frame.unit})", holes(frame.depth, scored), style),
         ]
         for label in frame.outputs:
             depth = frame.metric_depth(label)
             error = (depth - frame.depth).abs() / frame.depth.where(scored, 1.0)
-            row.append(Picture(f"{label} ({frame.unit})", depth * frame.per_metre, style))
+            row.append(Picture(f"{label} ({frame.unit})", depth, style))
             title = f"{label}: AbsRel, mean {error[scored].mean():.3f}"
             row.append(Picture(title, holes(error, scored), {"cmap": "inferno", "vmin": 0, "vmax": 0.5}))
         rows.append(row)
@@ -44,9 +44,9 @@ def save_corrections(path: Path, frames: list[PredictedFrame]) -> None:
         low, high = frame.batch.depth_range
         box = most_different(fitted.clamp(low, high), depth.clamp(low, high), frame.scored)
         pictures = {
-            f"relative depth, linear fit ({frame.unit})": fitted * frame.per_metre,
-            f"{label} ({frame.unit})": depth * frame.per_metre,
-            f"ground truth ({frame.unit})": holes(frame.depth * frame.per_metre, frame.scored),
+            f"relative depth, linear fit ({frame.unit})": fitted,
+            f"{label} ({frame.unit})": depth,
+            f"ground truth ({frame.unit})": holes(frame.depth, frame.scored),
         }
         style = depth_style(frame)
         rows.append([photograph(frame), *[Picture(title, values, style, box) for title, values in pictures.items()]])
@@ -58,11 +58,10 @@ def save_maps(path: Path, frames: list[PredictedFrame]) -> None:
     rows = []
     for frame in frames:
         label, output = next(iter(frame.outputs.items()))
-        per_unit = 1 / frame.per_metre
         relative = Picture("relative depth (larger is nearer)", frame.relative_depth, {"cmap": "magma"})
-        scale = Picture(f"scale map (1/{frame.unit})", output.scale_map[0] * per_unit, {"cmap": "viridis"})
-        shift = Picture(f"shift map (1/{frame.unit})", output.shift_map[0] * per_unit, {"cmap": "viridis"})
-        depth = Picture(f"{label} ({frame.unit})", frame.metric_depth(label) * frame.per_metre, depth_style(frame))
+        scale = Picture(f"scale map (1/{frame.unit})", output.scale_map[0], {"cmap": "viridis"})
+        shift = Picture(f"shift map (1/{frame.unit})", output.shift_map[0], {"cmap": "viridis"})
+        depth = Picture(f"{label} ({frame.unit})", frame.metric_depth(label), depth_style(frame))
         rows.append([photograph(frame), relative, scale, shift, depth])
     save_grid(path, rows)
 
@@ -91,4 +90,4 @@ def photograph(frame: PredictedFrame) -> Picture:
 
 def depth_style(frame: PredictedFrame) -> dict[str, float | str]:
     near, far = depth_limits(frame.depth, frame.scored)
-    return {"cmap": "magma_r", "vmin": near * frame.per_metre, "vmax": far * frame.per_metre}
+    return {"cmap": "magma_r", "vmin": near, "vmax": far}

@@ -78,12 +78,21 @@ def save_scale_relation(path: Path, frames: Mapping[str, list[PredictedFrame]]) 
     figure, axis = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
     for (dataset, some), colour, marker in zip(frames.items(), COLOURS, MARKERS, strict=False):
         true, predicted = zip(*(scales(frame) for frame in some), strict=True)
-        axis.scatter(true, predicted, s=16, c=colour, marker=marker, label=dataset, alpha=0.8, linewidths=0.8)
+        axis.scatter(
+            true,
+            predicted,
+            s=16,
+            c=colour,
+            marker=marker,
+            label=f"{dataset} ({some[0].unit})",
+            alpha=0.8,
+            linewidths=0.8,
+        )
     low, high = axis.get_xlim()
     axis.plot([low, high], [low, high], color="0.6", lw=1, zorder=0)
     axis.set(xscale="log", yscale="log")
-    axis.set_xlabel("true scale (1/m per unit of relative depth)")
-    axis.set_ylabel("predicted scale (1/m per unit of relative depth)")
+    axis.set_xlabel("true scale (1 / unit of depth, per unit of relative depth)")
+    axis.set_ylabel("predicted scale (1 / unit of depth, per unit of relative depth)")
     axis.legend(fontsize=8)
     save(figure, path)
 

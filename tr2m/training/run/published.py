@@ -33,6 +33,7 @@ def publish(checkpoint: Path, folder: Path) -> None:
         "config": {name: state["config"].get(name) for name in ("name", "seed", "model")},
         "fingerprints": state["fingerprints"],
         "input_sizes": state["input_sizes"],
+        "units": state.get("units"),
         "git_commit": state["git_commit"],
         "weights_sha256": file_sha256(folder / WEIGHTS),
     }
