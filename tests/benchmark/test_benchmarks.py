@@ -96,6 +96,13 @@ def test_schedule_adds_up_and_names_what_waits(tmp_path: Path):
     assert slow["loading on 2 cores (h)"] == pytest.approx(10 / 2e-3 / 3600)
     expected = slow["loading on 2 cores (h)"] + fast["device (h)"] + unknown["device (h)"]
     assert result.notes["hours in all"] == pytest.approx(expected)
+    # Three batches of two of each: 5 frames once, and 3 frames in a batch of two, one of one, and again one of two.
+    datasets = {"slow": {"size": [28, 70], "frames": 3}, "fast": {"size": [28, 70], "frames": 5}}
+    for mixing, steps, images in (("proportional", 4, 6), ("round_robin", 6, 10)):
+        loader = str(tmp_path / "loader.json")
+        row, _ = run("training_time", datasets=datasets, loader=loader, epochs=2, mixing=mixing).rows
+        assert row["steps"] == steps
+        assert row["loading on 16 cores (h)"] == pytest.approx(images / 16e-3 / 3600)
     with pytest.raises(UserError, match=r"expected loader\.json"):
         run("training_time", datasets=datasets, loader=str(tmp_path))
 
@@ -103,10 +110,10 @@ def test_schedule_adds_up_and_names_what_waits(tmp_path: Path):
 def test_schedule_knows_the_training_sets_as_they_are_configured():
     schedule = tiny.config("what=training_time", name="benchmark")["what"]
     training = tiny.config("experiment=mixed4")
-    assert all(schedule[name] == training["trainer"][name] for name in ("epochs", "batch_size"))
+    assert all(schedule[name] == training["trainer"][name] for name in ("epochs", "batch_size", "mixing"))
     assert list(schedule["datasets"]) == list(training["data"]["datasets"])
     for name, entry in training["data"]["datasets"].items():
-        split = yaml.safe_load((tiny.ROOT / "data_splits" / f"{name}.yaml").read_text())[entry["train_split"]]
+        split = yaml.safe_load(Path(entry["reader"]["split_file"]).read_text())[entry["train_split"]]
         assert schedule["datasets"][name] == {"size": entry["reader"]["input_size"], "frames": split["frames"]}
 
 

@@ -45,7 +45,7 @@ class Damaged(Flat):
 
 
 def filler(root: Path, *overrides: str) -> CacheFiller:
-    settings = tiny.config("model=tiny", *tiny.SMALL, f"cache.folder={root}", *overrides)
+    settings = tiny.config("model=tiny", *tiny.SMALL, "augmentation=none", f"cache.folder={root}", *overrides)
     model = build(settings["model"])
     return CacheFiller(find_caches(settings, model, CPU), model, CPU, batch_size=2, workers=0)
 
@@ -108,14 +108,14 @@ def test_each_kind_depends_on_its_own_network_alone(tmp_path: Path):
     for override in ("model.relative_depth.seed=5", "model.relative_depth.resize.multiple_of=7"):
         assert folders(override)[0] == tokens
         assert folders(override)[1] != relative
-    settings = tiny.config("model=tiny", *tiny.SMALL, f"cache.folder={tmp_path}")
+    settings = tiny.config("model=tiny", *tiny.SMALL, "augmentation=none", f"cache.folder={tmp_path}")
     on_cuda = find_caches(settings, build(settings["model"]), torch.device("cuda"))
     assert {cache.folder.name for cache in on_cuda}.isdisjoint([tokens, relative])
 
 
 def test_changed_weights_under_the_same_config_are_other_features(tmp_path: Path):
     fill = filler(tmp_path)
-    settings = tiny.config("model=tiny", *tiny.SMALL, f"cache.folder={tmp_path}")
+    settings = tiny.config("model=tiny", *tiny.SMALL, "augmentation=none", f"cache.folder={tmp_path}")
     model = build(settings["model"])
     model.image_encoder.network.cls_token += 1
     tokens, relative = find_caches(settings, model, CPU)
@@ -227,14 +227,19 @@ def test_a_cache_that_would_stay_empty_is_refused(tmp_path: Path):
         (["experiment=da_mix", *tiny.DEPTH_ANYTHING], "DepthAnythingMetric has nothing"),
         (["model=tiny", "model/relative_depth=stored", "cache.image_tokens=false"], "TR2M has image_tokens from"),
     ]:
-        settings = tiny.config(*overrides, folder)
+        settings = tiny.config(*overrides, "augmentation=none", folder)
         with pytest.raises(UserError, match=f"nothing can be cached, since {has}"):
             find_caches(settings, build(settings["model"]), CPU)
 
 
+def test_features_of_frames_that_change_are_not_cached(tmp_path: Path):
+    with pytest.raises(UserError, match=r"augmentation=released makes .* add augmentation=none, or leave cache.folder"):
+        filler(tmp_path, "augmentation=released")
+
+
 def test_rsa_shares_the_relative_depth_of_tr2m(tmp_path: Path):
     encoders = ("model/text_encoder=clip_tiny", "model/relative_depth=depth_anything_tiny")
-    settings = tiny.config("experiment=rsa", *encoders, f"cache.folder={tmp_path}")
+    settings = tiny.config("experiment=rsa", *encoders, "augmentation=none", f"cache.folder={tmp_path}")
     model = build(settings["model"])
     (cache,) = find_caches(settings, model, CPU)
     assert cache.folder == filler(tmp_path).caches[1].folder

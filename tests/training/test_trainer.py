@@ -10,19 +10,23 @@ from tr2m.errors import UserError
 from tr2m.training.run.stop_signals import StopSignals
 
 
+@pytest.mark.parametrize("mixing", ["proportional", "round_robin"])
 @pytest.mark.parametrize(("split", "workers"), [(2, 0), (4, 2), (6, 0), (8, 0)])
-def test_steps_resume_steps_equal_all_steps_exactly(tmp_path: Path, split: int, workers: int):
+def test_steps_resume_steps_equal_all_steps_exactly(tmp_path: Path, split: int, workers: int, mixing: str):
     """Split inside an epoch, at its edge, in the second epoch, and before nothing but the last validation. Batches of
     three, so that the partner in the contrast is random.
     """
-    whole = make_trainer(tmp_path / "whole", batch_size=3)
+    # Two frames start again in every epoch when they take turns with five.
+    far = Flat([6, 7, 8, 9], [30] * 4, "far") if mixing == "proportional" else Flat([6, 7], [30] * 2, "far")
+    changes = {"sets": [Flat([1, 2, 3, 4, 5], [48] * 5, "near"), far], "batch_size": 3, "mixing": mixing}
+    whole = make_trainer(tmp_path / "whole", **changes)
     samples = record_samples(whole)
     whole.fit()
     expected = everything(whole)
-    part = make_trainer(tmp_path / "parts", batch_size=3, max_steps=split, validate_every=1 if split < 8 else 10)
+    part = make_trainer(tmp_path / "parts", max_steps=split, validate_every=1 if split < 8 else 10, **changes)
     first = record_samples(part)
     part.fit()
-    resumed = make_trainer(tmp_path / "parts", batch_size=3, workers=workers)
+    resumed = make_trainer(tmp_path / "parts", workers=workers, **changes)
     rest = record_samples(resumed)
     torch.manual_seed(1234)  # what a new process starts with must not matter
     resumed.resume(tmp_path / "parts/checkpoints/last.pt")
@@ -123,6 +127,8 @@ def test_what_must_not_change_is_refused_with_the_difference(tmp_path: Path):
         ("objective.contrast.classes=10", r"objective.contrast.classes: 20 there, 10 here"),
         ("optim.optimizer.weight_decay=0.5", r"optim.optimizer.weight_decay: 0.01 there, 0.5 here"),
         ("trainer.batch_size=4", r"trainer.batch_size: 2 there, 4 here"),
+        ("augmentation=released", r"augmentation: 'none' there, 'released' here"),
+        ("trainer.mixing=round_robin", r"trainer.mixing: 'proportional' there, 'round_robin' here"),
     ]:
         with pytest.raises(UserError, match=message):
             make_trainer(tmp_path, override).resume(source)

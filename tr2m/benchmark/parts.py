@@ -26,12 +26,13 @@ def make_trainer(settings: dict[str, Any], device: torch.device, size: Sequence[
 
 
 def make_plain_loop(settings: dict[str, Any], device: torch.device, size: Sequence[int]) -> PlainLoop:
-    """The plain loop over networks like those of `make_trainer`, with torch's default AdamW."""
+    """The plain loop over networks like those of `make_trainer`, with an AdamW of the same options, not fused."""
     trainer = make_trainer({**settings, "compile": False}, device, size)
     # The trainer's parameters hold on to its buffer of gradients, which this loop has no use for.
     for parameter in trainer.parameters:
         parameter.grad = None
-    optimizer = torch.optim.AdamW(trainer.parameters, lr=settings["optim"]["optimizer"]["lr"])
+    options = {name: trainer.optimizer.defaults[name] for name in ("lr", "betas", "eps", "weight_decay")}
+    optimizer = torch.optim.AdamW(trainer.parameters, **options)
     return PlainLoop(trainer.model, trainer.contrast, trainer.objective, optimizer, trainer.clip_norm)
 
 

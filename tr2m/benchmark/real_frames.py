@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from tr2m.build import build
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.data.mixing import MixedBatchSampler
 from tr2m.distributed import process_count, process_rank
 from tr2m.errors import UserError
+from tr2m.experiment.compose import build_train_set
 from tr2m.feature_cache.store import FeatureCache
 from tr2m.training.loading import training_loader
 from tr2m.types import DepthBatch
@@ -21,7 +21,7 @@ from tr2m.types import DepthBatch
 def training_sets(settings: dict[str, Any]) -> list[DepthDataset]:
     """The training splits of `data`."""
     entries = [entry for entry in settings["data"]["datasets"].values() if entry["train_split"] is not None]
-    return [build(entry["reader"], split=entry["train_split"]) for entry in entries]
+    return [build_train_set(entry, settings["augmentation"]) for entry in entries]
 
 
 def real_steps(
@@ -38,7 +38,7 @@ def real_steps(
     """
     # Frames in whole batches. MixedDataset starts again where a data set ends.
     frames = max(-(-len(dataset) // batch_size), steps) * batch_size
-    sampler = MixedBatchSampler([frames], batch_size, 0, process_rank(), process_count())
+    sampler = MixedBatchSampler([frames], batch_size, "proportional", 0, process_rank(), process_count())
     loader = training_loader([dataset], sampler, seed=0, parts=1, workers=workers, device=device, caches=caches)
     for batches, unreadable in islice(loader, steps):
         if unreadable:

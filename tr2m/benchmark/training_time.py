@@ -15,6 +15,7 @@ from tr2m.benchmark.measurement import Measurement, sides
 from tr2m.benchmark.parts import make_trainer
 from tr2m.benchmark.random_frames import random_batch
 from tr2m.benchmark.timing import repeat, summary
+from tr2m.data.mixing import Mixing, batches_of_each
 from tr2m.errors import UserError
 
 
@@ -24,7 +25,7 @@ class TrainingTimeBenchmark:
 
     Args:
         datasets: for each data set `size` (height, width) and `frames` of an epoch.
-        epochs, batch_size: of the schedule.
+        epochs, batch_size, mixing: of the schedule.
         steps, warmup: measured at each size; the warm-up's do not count.
         loader: loader.json of a what=loader on these data sets, or None: the hours are then the device's alone.
         cores: that load.
@@ -33,6 +34,7 @@ class TrainingTimeBenchmark:
     datasets: Mapping[str, Mapping[str, Any]]
     epochs: int
     batch_size: int
+    mixing: Mixing
     steps: int
     warmup: int
     loader: str | None
@@ -42,19 +44,23 @@ class TrainingTimeBenchmark:
         rates = {} if self.loader is None else loader_rates(Path(self.loader))
         trainer = make_trainer(settings, device, next(iter(self.datasets.values()))["size"])
         rows, hours = [], 0.0
+        sizes = [dataset["frames"] for dataset in self.datasets.values()]
+        counts = batches_of_each(sizes, self.batch_size, self.mixing)
+        batches = dict(zip(self.datasets, counts, strict=True))
         for name, dataset in tqdm(self.datasets.items(), desc="training_time"):
             batch = random_batch(dataset["size"], self.batch_size, device)
             step = summary(repeat(lambda b=batch: trainer.train_step([b]), device, self.steps, self.warmup))["seconds"]
-            steps = -(-dataset["frames"] // self.batch_size) * self.epochs
+            steps, images = batches[name] * self.epochs, images_of(batches[name], dataset["frames"], self.batch_size)
             device_hours = steps * step / 3600
             rate = rates.get(name)
-            loading_hours = None if rate is None else dataset["frames"] * self.epochs / (rate * self.cores) / 3600
+            loading_hours = None if rate is None else images * self.epochs / (rate * self.cores) / 3600
             hours += max(device_hours, loading_hours or 0.0)
             rows.append(
                 {
                     "data set": name,
                     "size": sides(dataset["size"]),
                     "frames": dataset["frames"],
+                    "steps": steps,
                     "step (s)": step,
                     "device (h)": device_hours,
                     f"loading on {self.cores} cores (h)": loading_hours,
@@ -62,6 +68,12 @@ class TrainingTimeBenchmark:
                 }
             )
         return Measurement("training_time", device, rows, {"hours in all": hours, "compile": settings["compile"]})
+
+
+def images_of(batches: int, frames: int, batch_size: int) -> int:
+    """How many images `batches` of a data set with this many `frames` hold: it starts again where it ends."""
+    rounds, rest = divmod(batches, -(-frames // batch_size))
+    return rounds * frames + rest * batch_size
 
 
 def loader_rates(path: Path) -> dict[str, float]:

@@ -27,7 +27,7 @@ def main(settings: dict[str, Any]) -> None:
     from tr2m.feature_cache.find import find_caches
 
     device = pick_device(settings["device"])
-    datasets, _ = build_datasets(settings["data"]["datasets"])
+    datasets, _ = build_datasets(settings["data"]["datasets"], settings["augmentation"])
     model = build(settings["model"]).to(device)
     caches = find_caches(settings, model, device)
     trainer = settings["trainer"]

@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> None:
         evaluations[label] = trainers[label].fit()
 
     device = trainers["TR2M"].device
-    train_sets, evaluation_sets = build_datasets(settings["data"]["datasets"])
+    train_sets, evaluation_sets = build_datasets(settings["data"]["datasets"], settings["augmentation"])
     relative = DepthNetwork(trainers["TR2M"].model.relative_depth, "relative_depth")
     trained = [EvaluationSet(d, s.protocol) for d in train_sets for s in evaluation_sets if s.dataset.name == d.name]
     global_fits = [

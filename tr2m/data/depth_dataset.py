@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from tr2m.data.augmentation import Augmentation
 from tr2m.data.captions.files import CaptionSource
 from tr2m.data.transforms import evaluation_tensors, training_tensors
 from tr2m.errors import UserError
@@ -40,6 +41,8 @@ class DepthDataset(Dataset, ABC):
     """In this unit; ground truth outside this open interval is not used in training."""
     plausible_median: Sequence[float] | None = None
     """The lowest and highest median that its depth can honestly have, wide, for a wrong unit to stand out."""
+    augmentation: Augmentation | None = None
+    """Random changes of training frames."""
     sample_ids: list[str] = field(init=False, repr=False)
     """One per frame: as a rule the image's path below its root, without extension."""
 
@@ -48,6 +51,10 @@ class DepthDataset(Dataset, ABC):
             self.input_size = (self.input_size[0], self.input_size[1])
         self.depth_range = (self.depth_range[0], self.depth_range[1])
         self.sample_ids = self.index_frames()
+        if not self.sample_ids:
+            raise UserError(
+                f"{self.name}: its split {self.split!r} has no frames; see what it reads in docs/datasets.md"
+            )
 
     @abstractmethod
     def index_frames(self) -> list[str]:
@@ -65,17 +72,17 @@ class DepthDataset(Dataset, ABC):
         return len(self.sample_ids)
 
     def training_sample(self, index: int, rng: np.random.Generator) -> DepthSample:
-        """Frame `index` at the network's size with one caption drawn by `rng`."""
+        """Frame `index` at the network's size with one caption, augmented; `rng` draws both."""
         if self.input_size is None:
             raise UserError(f"{self.name}: frames of a batch need one size; set input_size, as (height, width)")
-        frame = self.read_frame(index)
-        image, depth, relative_depth = training_tensors(frame, self.input_size)
+        lines = self.captions.lines(self.split, self.sample_ids[index])
+        caption = lines[int(rng.integers(len(lines)))]
+        tensors = training_tensors(self.read_frame(index), self.input_size)
+        image, depth, relative_depth = self.augmentation(tensors, rng) if self.augmentation else tensors
         low, high = self.depth_range
         # In numpy: six times as fast as torch for these few operations on one thread.
         values = depth.numpy()
         valid = (values > low) & (values < high)
-        lines = self.captions.lines(self.split, self.sample_ids[index])
-        caption = lines[int(rng.integers(len(lines)))]
         usable = torch.from_numpy(values * valid)
         return DepthSample(image, usable, torch.from_numpy(valid), caption, self.sample_ids[index], relative_depth)
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from tr2m.types import Unit
+from tr2m.errors import UserError
+from tr2m.types import Frame, Unit
 
 # Fine enough for a median within 2 %, from a ten-thousandth of a unit to a hundred thousand.
 _EDGES = np.geomspace(1e-4, 1e5, 1025)
@@ -16,6 +17,14 @@ _SHOWN_BINS = 20
 # Of the depth that is measured; sky and windows beyond the range are common, a wrong unit puts nearly all outside.
 _LEAST_SHARE_INSIDE = 0.5
 _ADVICE = "is this the release whose encoding docs/datasets.md describes?"
+
+
+def measured_depth(frame: Frame) -> Float[np.ndarray, " N"]:
+    """The depth of a frame without the pixels that have none. Raises UserError if it is negative or not finite."""
+    depth = frame.depth[frame.depth != 0]
+    if not np.isfinite(depth).all() or (depth < 0).any():
+        raise UserError("expected depth that is finite and not negative; the reader's decoding is wrong")
+    return depth
 
 
 class DepthHistogram:

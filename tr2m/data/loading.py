@@ -7,6 +7,7 @@ from multiprocessing.context import ForkContext, ForkProcess
 from multiprocessing.popen_fork import Popen
 from typing import Any
 
+import cv2
 from torch.utils.data import DataLoader, Dataset
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
@@ -42,13 +43,16 @@ def data_loader(dataset: Dataset, workers: int, **options: Any) -> DataLoader:
     return DataLoader(
         dataset,
         num_workers=workers,
-        worker_init_fn=ignore_stop_signals,
+        worker_init_fn=start_loading,
         multiprocessing_context=context,
         **options,
     )
 
 
-def ignore_stop_signals(worker: int) -> None:
-    """`worker_init_fn` of a loader."""
+def start_loading(worker: int) -> None:
+    """`worker_init_fn` of a loader: no stop signals, and one thread for OpenCV as for torch. OpenCV's threads do not
+    survive the fork, and those of all processes together would be more than there are cores.
+    """
+    cv2.setNumThreads(1)
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)

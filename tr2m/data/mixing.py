@@ -1,12 +1,13 @@
-"""Several data sets in one epoch: homogeneous batches, all sets shuffled together, and the same order whenever asked
-again.
+"""Several data sets in one epoch: batches of one data set each, mixed in one of two ways, and the same order whenever
+asked again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from itertools import count, islice
+from typing import Literal, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -19,6 +20,8 @@ from tr2m.types import DepthBatch, DepthSample
 
 REPLACEMENTS = 10
 
+Mixing = Literal["proportional", "round_robin"]
+
 
 class SampleKey(NamedTuple):
     """Names one training sample of one epoch."""
@@ -26,6 +29,8 @@ class SampleKey(NamedTuple):
     epoch: int
     dataset: int
     index: int
+    round: int = 0
+    """How often the epoch has already seen the whole data set: the frame is drawn anew each time."""
 
 
 class UnreadableFrame(NamedTuple):
@@ -84,22 +89,41 @@ def frame_digests(datasets: Sequence[DepthDataset]) -> dict[str, str]:
     return {dataset.name: dataset.frames_digest() for dataset in datasets}
 
 
-class MixedBatchSampler(Sampler[list[SampleKey]]):
-    """Every frame of every data set once per epoch, in batches of one data set each, all batches shuffled together.
+def batches_of_each(sizes: Sequence[int], batch_size: int, mixing: Mixing) -> list[int]:
+    """How many batches an epoch has of each of the data sets, which have `sizes` frames."""
+    own = [-(-size // batch_size) for size in sizes]
+    return own if mixing == "proportional" else [max(own)] * len(own)
 
-    Several processes see the same batches, each its own frames of them: none is drawn twice, none is padded, and their
-    number changes nothing in the order. A small last batch may leave a process without a frame.
+
+class MixedBatchSampler(Sampler[list[SampleKey]]):
+    """The batches of an epoch, each of one data set.
+
+    "proportional": every frame of every data set once, all batches shuffled together. "round_robin": a batch of each
+    data set in turn; a shorter one is shuffled anew and starts again, until the longest has been seen whole.
+
+    Several processes see the same batches, each its own frames of them: their number changes nothing in the order. A
+    small last batch may leave a process without a frame.
 
     Args:
-        sizes: number of frames of each data set.
-        batch_size: frames per batch of all processes; the last batch of a data set may be smaller.
+        sizes: number of frames of each data set, at least 1.
+        batch_size: frames per batch of all processes; the last batch of a round through a data set may be smaller.
+        mixing: how often and in which order the data sets come.
         seed: together with the epoch it fixes the order.
         process, processes: which of how many this one is.
     """
 
-    def __init__(self, sizes: Sequence[int], batch_size: int, seed: int, process: int = 0, processes: int = 1) -> None:
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        batch_size: int,
+        mixing: Mixing,
+        seed: int,
+        process: int = 0,
+        processes: int = 1,
+    ) -> None:
         self.sizes = list(sizes)
         self.batch_size = batch_size
+        self.mixing = mixing
         self.seed = seed
         self.process, self.processes = process, processes
         self.epoch = 0
@@ -110,20 +134,29 @@ class MixedBatchSampler(Sampler[list[SampleKey]]):
         self.epoch, self.first_batch = epoch, first_batch
 
     def batches_per_epoch(self) -> int:
-        return sum(-(-size // self.batch_size) for size in self.sizes)
+        return sum(batches_of_each(self.sizes, self.batch_size, self.mixing))
 
     def __len__(self) -> int:
         return self.batches_per_epoch() - self.first_batch
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
         rng = np.random.default_rng([self.seed, self.epoch])
-        batches = []
-        for dataset, size in enumerate(self.sizes):
-            order = rng.permutation(size).tolist()
-            keys = [SampleKey(self.epoch, dataset, index) for index in order]
-            batches += [keys[start : start + self.batch_size] for start in range(0, size, self.batch_size)]
-        for position in rng.permutation(len(batches))[self.first_batch :]:
-            yield batches[position][self.process :: self.processes]
+        counts = batches_of_each(self.sizes, self.batch_size, self.mixing)
+        of_each = [list(islice(self._rounds(dataset, rng), number)) for dataset, number in enumerate(counts)]
+        if self.mixing == "proportional":
+            batches = [batch for own in of_each for batch in own]
+            batches = [batches[position] for position in rng.permutation(len(batches))]
+        else:
+            batches = [batch for turn in zip(*of_each, strict=True) for batch in turn]
+        for batch in batches[self.first_batch :]:
+            yield batch[self.process :: self.processes]
+
+    def _rounds(self, dataset: int, rng: np.random.Generator) -> Iterator[list[SampleKey]]:
+        """The batches of a data set, shuffled, then shuffled again, without end."""
+        for round_ in count():
+            order = rng.permutation(self.sizes[dataset]).tolist()
+            keys = [SampleKey(self.epoch, dataset, index, round_) for index in order]
+            yield from (keys[start : start + self.batch_size] for start in range(0, len(keys), self.batch_size))
 
 
 class StepBatches(NamedTuple):

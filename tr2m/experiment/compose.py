@@ -70,16 +70,41 @@ def build_captions(captions: dict[str, Any], dataset: DepthDataset) -> CaptionSo
     return build(settings, dataset=dataset)
 
 
-def build_datasets(datasets: dict[str, dict[str, Any]]) -> tuple[list[DepthDataset], list[EvaluationSet]]:
+def build_train_set(dataset: dict[str, Any], augmentation: str) -> DepthDataset:
+    """The training split of one configs/dataset entry, with one of its augmentations, or "none"."""
+    known = {"none": None, **dataset.get("augmentations", {})}
+    if augmentation not in known:
+        name = dataset["reader"]["name"]
+        raise UserError(f"augmentation={augmentation}: {name} does not know it; choose one of {', '.join(known)}")
+    return build(dataset["reader"], split=dataset["train_split"], augmentation=build(known[augmentation]))
+
+
+def check_apart(trained: DepthDataset, evaluated: list[EvaluationSet]) -> None:
+    """Raise UserError if a frame that is trained on is evaluated, too, as where the two come from different lists."""
+    for entry in evaluated:
+        if shared := sorted(set(trained.sample_ids) & set(entry.dataset.sample_ids)):
+            raise UserError(
+                f"{trained.name}: {len(shared)} frames are both trained on and evaluated by protocol "
+                f"{entry.protocol.name}, {shared[0]} for one; take both splits from one list (reader.split_file)"
+            )
+
+
+def build_datasets(
+    datasets: dict[str, dict[str, Any]], augmentation: str
+) -> tuple[list[DepthDataset], list[EvaluationSet]]:
     """Training and evaluation splits of all data sets. Raises one UserError that names every data set that cannot be
-    had.
+    had, or is evaluated on frames that it trains on unless both are one split.
     """
     train_sets, evaluation_sets, problems = [], [], []
     for dataset in datasets.values():
         try:
+            evaluated = build_evaluation_sets(dataset)
             if dataset["train_split"] is not None:
-                train_sets.append(build(dataset["reader"], split=dataset["train_split"]))
-            evaluation_sets += build_evaluation_sets(dataset)
+                trained = build_train_set(dataset, augmentation)
+                if dataset["train_split"] != dataset["eval_split"]:
+                    check_apart(trained, evaluated)
+                train_sets.append(trained)
+            evaluation_sets += evaluated
         except UserError as error:
             problems.append(str(error))
     if problems:
@@ -98,7 +123,7 @@ def build_trainer(settings: dict[str, Any], overrides: list[str]) -> Trainer:
         if settings["resume"] == "auto":
             # Again: whoever had the folder may have written a newer one since.
             checkpoint = on_main(lambda: newest_checkpoint(folder / "checkpoints"))
-        train_sets, evaluation_sets = build_datasets(settings["data"]["datasets"])
+        train_sets, evaluation_sets = build_datasets(settings["data"]["datasets"], settings["augmentation"])
         trained = {dataset.name for dataset in train_sets}
         validation_sets = [ValidationSet(s.dataset, s.protocol, s.dataset.name in trained) for s in evaluation_sets]
         trainer = assemble_trainer(settings, train_sets, validation_sets, log)

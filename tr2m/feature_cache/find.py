@@ -27,11 +27,16 @@ def find_caches(settings: Mapping[str, Any], model: RescalingModel, device: torc
     that `model` does not have, needs none.
 
     Raises:
-        UserError: there is a folder, and nothing to keep in it.
+        UserError: there is a folder, and nothing to keep in it, or training changes the frames at random.
     """
     chosen = settings["cache"]
     if chosen["folder"] is None:
         return []
+    if settings["augmentation"] != "none":
+        raise UserError(
+            f"cache.folder={chosen['folder']}: augmentation={settings['augmentation']} makes another image of a frame "
+            "in every epoch, and a cache holds the features of one; add augmentation=none, or leave cache.folder out"
+        )
     frozen = [kind for kind, name in NETWORKS.items() if isinstance(getattr(model, name, None), FrozenModule)]
     kinds = [kind for kind in frozen if chosen[kind]]
     if not kinds:

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tr2m.losses.contrast import ScaleOrientedContrast
+from tr2m.losses.image_contrast import ImageContrast
 from tr2m.losses.pseudo_depth import PseudoDepthLoss
 from tr2m.losses.silog import SILogLoss, mean_over_images
 from tr2m.losses.smoothness import EdgeAwareSmoothness
@@ -16,7 +17,10 @@ TERMS = ("silog", "pseudo", "contrast", "smoothness")
 
 
 class Objective(nn.Module):
-    """total = sum of weight * term over silog, pseudo, contrast, smoothness                                (Eq. 9)"""
+    """total = sum of weight * term over silog, pseudo, contrast, smoothness                                (Eq. 9)
+
+    `image_contrast`, where it is given, is a fifth term, which is not in the paper.
+    """
 
     def __init__(
         self,
@@ -25,10 +29,13 @@ class Objective(nn.Module):
         contrast: ScaleOrientedContrast,
         smoothness: EdgeAwareSmoothness,
         weights: dict[str, float],
+        image_contrast: ImageContrast | None = None,
     ) -> None:
         super().__init__()
-        if set(weights) != set(TERMS):
-            raise ValueError(f"objective weights name {sorted(weights)}, expected {sorted(TERMS)}")
+        self.terms = TERMS if image_contrast is None else (*TERMS, "image_contrast")
+        if set(weights) != set(self.terms):
+            raise ValueError(f"objective weights name {sorted(weights)}, expected {sorted(self.terms)}")
+        self.image_contrast = image_contrast
         self.silog, self.pseudo, self.contrast, self.smoothness = silog, pseudo, contrast, smoothness
         self.weights = weights
 
@@ -50,6 +57,8 @@ class Objective(nn.Module):
         terms, gate = {"silog": mean_over_images(self.silog(metric_depth, depth, valid), valid)}, depth.new_zeros(())
         if relative_depth is not None:
             terms["pseudo"], gate = self.pseudo(metric_depth, relative_depth, depth, valid, batch.depth_range)
+            if self.image_contrast is not None:
+                terms["image_contrast"] = self.image_contrast(output.fused_tokens, relative_depth, depth, valid)
         if contrast is not None:
             # A cell of the projected features covers this many pixels a side.
             cell = batch.image.shape[-2] // output.grid[0] * contrast.stride
@@ -58,7 +67,8 @@ class Objective(nn.Module):
         if isinstance(output, TR2MOutput):
             maps = (output.scale_map, output.shift_map)
             terms["smoothness"] = sum(self.smoothness(values, batch.image) for values in maps)
-        if absent := [name for name in TERMS if name not in terms and self.weights[name]]:
+        if absent := [name for name in self.terms if name not in terms and self.weights[name]]:
             raise ValueError(f"this model has no {', '.join(absent)}: set objective.weights.{absent[0]}=0")
         total = sum(self.weights[name] * value for name, value in terms.items())
-        return {name: terms.get(name, depth.new_zeros(())) for name in TERMS} | {"total": total, "pseudo_gate": gate}
+        every = {name: terms.get(name, depth.new_zeros(())) for name in self.terms}
+        return every | {"total": total, "pseudo_gate": gate}

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from tr2m.build import build
 from tr2m.data.captions.files import CaptionSource
 from tr2m.data.depth_dataset import DepthDataset
-from tr2m.data.depth_histogram import DepthHistogram
+from tr2m.data.depth_histogram import DepthHistogram, measured_depth
 from tr2m.data.sampling import choose_frames
 from tr2m.errors import UserError
 from tr2m.models.frozen.text_encoder import CONTEXT_LENGTH, count_tokens
@@ -152,9 +152,10 @@ def look_at(dataset: DepthDataset, index: int) -> Look | str:
     except UserError as error:
         return str(error)
     where = f"{dataset.split} frame {dataset.sample_ids[index]}"
-    depth = frame.depth[frame.depth != 0]
-    if not np.isfinite(depth).all() or (depth < 0).any():
-        return f"{where}: expected depth that is finite and not negative; the reader's decoding is wrong."
+    try:
+        depth = measured_depth(frame)
+    except UserError as error:
+        return f"{where}: {error}."
     if not depth.size:
         return f"{where}: its depth has no measurement at all."
     if frame.image.min() == frame.image.max():

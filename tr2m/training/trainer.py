@@ -15,12 +15,12 @@ from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
 from tr2m.data.depth_dataset import DepthDataset
-from tr2m.data.mixing import MixedBatchSampler, frame_digests
+from tr2m.data.mixing import MixedBatchSampler, Mixing, frame_digests
 from tr2m.distributed import is_main, on_main, process_count, process_rank
 from tr2m.errors import UserError
 from tr2m.evaluation.evaluator import Evaluation
 from tr2m.feature_cache.store import FeatureCache
-from tr2m.losses.objective import TERMS, Objective
+from tr2m.losses.objective import Objective
 from tr2m.models.contract import RescalingModel
 from tr2m.models.finite import check_finite
 from tr2m.models.momentum import MomentumContrast, NoContrast
@@ -36,6 +36,7 @@ from tr2m.training.run.stop_signals import StopSignals
 from tr2m.training.run.unreadable import UnreadableFrames
 from tr2m.training.schedule import Schedule
 from tr2m.training.seeding import seed_step
+from tr2m.training.training_depth import TrainingDepth
 from tr2m.training.validation import Validation, ValidationSet
 from tr2m.training.window import LogWindow, StepRecord, map_ranges
 from tr2m.types import DepthBatch
@@ -49,6 +50,7 @@ class Trainer:
 
     Args:
         epochs, batch_size, clip_norm: as in the config, docs/choices.md says where they come from.
+        mixing: how often and in which order the data sets come (`MixedBatchSampler`).
         accumulate: parts of a batch that a process takes one after the other, where it does not fit into memory.
         schedule: learning-rate factor as a function of the step.
         log_every: steps between two log lines; only there does the host wait for the device.
@@ -75,6 +77,7 @@ class Trainer:
     seed: int
     epochs: int
     batch_size: int
+    mixing: Mixing
     accumulate: int
     clip_norm: float
     workers: int
@@ -96,16 +99,17 @@ class Trainer:
             raise UserError("optim.optimizer.fused must be true: only fused optimisers skip a step that is not finite")
         sizes = {dataset.name: len(dataset) for dataset in self.train_sets}
         self.sampler = MixedBatchSampler(
-            list(sizes.values()), self.batch_size, self.seed, process_rank(), process_count()
+            list(sizes.values()), self.batch_size, self.mixing, self.seed, process_rank(), process_count()
         )
         self.steps_per_epoch = self.sampler.batches_per_epoch()
         total_steps = self.epochs * self.steps_per_epoch
         self.scheduler = LambdaLR(self.optimizer, lambda step: self.schedule(step, self.steps_per_epoch, total_steps))
         self.last_step = total_steps if self.max_steps is None else min(self.max_steps, total_steps)
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        self.gradients = GradientBuffer(self.parameters, [*TERMS, "total", "pseudo_gate"])
+        self.gradients = GradientBuffer(self.parameters, [*self.objective.terms, "total", "pseudo_gate"])
         self.window = LogWindow(self.log.folder, self.skip_nonfinite)
         self.unreadable_frames = UnreadableFrames(sizes, self.unreadable)
+        self.training_depth = TrainingDepth(self.train_sets, self.seed)
         self.checkpoints = CheckpointFolder(self.log.folder / "checkpoints", self.keep_every * self.steps_per_epoch)
         self.validation = Validation(self.validation_sets, self.log, self.device, self.workers, self.panels)
 
@@ -184,10 +188,11 @@ class Trainer:
 
     def write_window(self) -> None:
         """Log the mean terms of the steps since the last call. Raises NonFiniteLossError or UserError if there were too
-        many steps that are not finite, or too many frames that cannot be read.
+        many steps that are not finite, too many frames that cannot be read, or depth that cannot be right.
         """
         self.unreadable_frames.check()
         means, self.progress.skipped = self.window.close(self.progress.skipped)
+        on_main(lambda: self.training_depth.check(means))
         for dataset, terms in means.items():
             self.log.write(f"train/{dataset}", self.progress.step, {**terms, "lr": self.scheduler.get_last_lr()[0]})
 

@@ -11,7 +11,8 @@ from tr2m.errors import UserError
 from tr2m.training.run.checkpoint_folder import newest_checkpoint
 
 # What a resumed run must have like its checkpoint. All else may change: epochs, workers, device, processes, folders.
-FIXED = ("model.", "contrast.", "objective.", "optim.", "data.", "seed", "trainer.batch_size", "trainer.clip_norm")
+FIXED = ("model.", "contrast.", "objective.", "optim.", "data.", "augmentation", "seed")
+FIXED += tuple(f"trainer.{name}" for name in ("batch_size", "mixing", "clip_norm"))
 FREE_DATA = ("root", "split_file", "plausible_median")
 """Where files are, for their frames are compared themselves; and what is only checked."""
 SHOWN = 8
