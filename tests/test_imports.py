@@ -12,6 +12,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 BELOW = {
     "errors": set(),
     "json_text": set(),
+    "files": {"errors"},
     "types": set(),
     "shipped": set(),
     "distributed": {"errors"},
@@ -19,7 +20,7 @@ BELOW = {
     "ops": {"types"},
     "models": {"types", "ops", "errors"},
     "losses": {"types", "ops", "errors"},
-    "data": {"types", "ops", "errors", "json_text", "feature_cache"},
+    "data": {"types", "ops", "errors", "files", "json_text", "feature_cache"},
 }
 BELOW["points"] = {"errors"}
 BELOW["synthetic"] = {"types", "errors", "data"}

@@ -198,7 +198,10 @@ def test_predict_takes_a_folder_and_tells_bad_files_at_the_end(trained: Path, ph
     (photos / "1.png").write_bytes(photo.read_bytes())
     (photos / "0.jpg").write_bytes(b"\xff\xd8\xff broken")
     arguments = ["--ckpt", str(trained / "checkpoints/last.pt"), "--text", "a bedroom", "--image", str(photos)]
-    relative = ["--relative-depth", str(photo.parent / "relative.npy"), "--out", str(tmp_path / "out")]
+    (tmp_path / "relative").mkdir()
+    for name in ("0.npy", "1.npy"):
+        (tmp_path / "relative" / name).write_bytes((photo.parent / "relative.npy").read_bytes())
+    relative = ["--relative-depth", str(tmp_path / "relative"), "--out", str(tmp_path / "out")]
     message = fails("predict.py", *arguments, *relative)
     assert "0.jpg" in message
     assert (tmp_path / "out" / "1" / "depth.npy").exists()

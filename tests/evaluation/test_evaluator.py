@@ -1,4 +1,7 @@
+import json
+import resource
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from tr2m.evaluation.depth_network import DepthNetwork
 from tr2m.evaluation.evaluator import Evaluation, EvaluationSet, evaluate
 from tr2m.evaluation.global_fit import fit_global
 from tr2m.evaluation.protocol import Protocol
+from tr2m.evaluation.report import save_evaluation
 from tr2m.models.frozen.relative_depth import StoredRelativeDepth
 from tr2m.types import DepthBatch, Frame
 
@@ -169,3 +173,18 @@ def test_flip_averages_with_the_mirrored_prediction():
     assert plain["metrics"]["abs_rel"] == pytest.approx(1 / 3, rel=0.2)
     assert flipped["metrics"]["abs_rel"] == pytest.approx(0, abs=1e-6)
     assert flipped["protocol"]["flip_tta"] is True
+
+
+def test_a_full_disk_leaves_the_old_result_and_a_message(tmp_path: Path):
+    evaluation = score(TooFar(), Flat(depths=[2.0] * 300, pixels=[48] * 300))
+    path = save_evaluation(evaluation, tmp_path, "flat", {"method": "old"})
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"flat.json cannot be written \(File too large\)"):
+            save_evaluation(evaluation, tmp_path, "flat", {"method": "new"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+    assert json.loads(path.read_text())["method"] == "old"

@@ -10,7 +10,7 @@ from world import Flat
 from tr2m.build import build
 from tr2m.errors import UserError
 from tr2m.evaluation.caption_average import CaptionAverage, average_over_captions
-from tr2m.inference import predict
+from tr2m.inference.predict import predict
 from tr2m.models.contract import RescalingModel
 from tr2m.paper.figures.frames import read_frames
 from tr2m.types import TR2MOutput

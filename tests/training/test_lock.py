@@ -130,7 +130,6 @@ def test_without_locks_the_heartbeat_alone_protects(tmp_path: Path, caplog: pyte
 def test_who_was_taken_over_stops_and_writes_nothing_more(tmp_path: Path, how: str):
     """A machine that stood still wakes up, and finds its run continued by another."""
     trainer = make_trainer(tmp_path, epochs=1, save_every=2)
-    trainer.log.lock._ended.set = lambda: None
     take_step, left = trainer.train_step, []
 
     def step(batches):
@@ -199,7 +198,8 @@ def test_two_programs_at_once(tmp_path: Path):
     command += ["trainer.epochs=500", "trainer.validate_every=500", "trainer.save_every=2", "trainer.panels=0"]
     command += [f"paths.outputs={tmp_path}", "trainer.workers=1"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    both = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    logs = [(tmp_path / f"{number}.log").open("w+") for number in range(2)]
+    both = [subprocess.Popen(command, env=environment, stderr=log) for log in logs]
     try:
         end = time.monotonic() + 120
         while all(process.poll() is None for process in both):
@@ -207,7 +207,7 @@ def test_two_programs_at_once(tmp_path: Path):
             time.sleep(0.2)
         loser, winner = sorted(both, key=lambda process: process.poll() is None)
         assert (loser.wait(), winner.poll()) == (2, None)
-        message = loser.communicate()[1]
+        message = (tmp_path / f"{both.index(loser)}.log").read_text()
         assert f"is in use by {socket.gethostname()} process {winner.pid} since" in message
         assert "Traceback" not in message
         while not (tmp_path / "demo/job/checkpoints/last.pt").exists():
@@ -221,4 +221,6 @@ def test_two_programs_at_once(tmp_path: Path):
     finally:
         for process in both:
             process.kill()
-            process.communicate()
+            process.wait()
+        for log in logs:
+            log.close()

@@ -1,4 +1,5 @@
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from small_run import make_trainer
 
 from tr2m.errors import UserError
 from tr2m.experiment.load import load_model
+from tr2m.training.run.checkpoint import load_checkpoint, save_checkpoint
 from tr2m.training.run.published import publish
 
 
@@ -59,3 +61,20 @@ def test_a_changed_byte_is_found(checkpoint: Path, tmp_path: Path):
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"is not the file that config.json describes"):
         load_model(tmp_path / "weights")
+
+
+def test_a_full_disk_and_weights_that_are_no_numbers_leave_no_folder(checkpoint: Path, tmp_path: Path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"weights cannot be written \(File too large\)"):
+            publish(checkpoint, tmp_path / "weights")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    state = load_checkpoint(checkpoint)
+    name = sorted(state["model"])[0]
+    state["model"][name].view(-1)[0] = torch.inf
+    save_checkpoint(tmp_path / "broken.pt", state)
+    with pytest.raises(UserError, match=rf"broken.pt: NaN or infinity in {name}"):
+        publish(tmp_path / "broken.pt", tmp_path / "weights")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.pt", "manifest.jsonl"]

@@ -39,6 +39,10 @@ def test_auto_passes_over_a_run_with_nothing_but_a_damaged_checkpoint(tmp_path: 
 def test_a_file_and_a_new_run(tmp_path: Path):
     path = run_with_checkpoint(tmp_path, "mine", 1, age=9)
     assert locate_run(tmp_path, None, str(path)) == (tmp_path / "mine", path)
+    for name in ("mine/checkpoints/none.pt", "elsewhere.pt"):
+        (tmp_path / "elsewhere.pt").write_bytes(path.read_bytes())
+        with pytest.raises(UserError, match=r"expected a file such as outputs/<experiment>/<run>/checkpoints/last.pt"):
+            locate_run(tmp_path, None, str(tmp_path / name))
     assert locate_run(tmp_path, "new", None) == (tmp_path / "new", None)
     with pytest.raises(UserError, match=r"mine exists: give another run_id, or run_id=mine resume=auto"):
         locate_run(tmp_path, "mine", None)

@@ -126,6 +126,20 @@ def test_a_signal_to_the_whole_group_and_the_requeued_job(tmp_path: Path):
     assert (status(run)["state"], status(run)["step"]) == ("finished", stopped_at + 3)
 
 
+def test_a_signal_to_the_whole_group_while_validating(tmp_path: Path):
+    """Validation needs its loading processes until its last frame; then the run stops as it should."""
+    run = tmp_path / "demo/job"
+    validating = ["data.datasets.room.reader.count={train: 16, test: 150}", "trainer.validate_every=1"]
+    with started([sys.executable, *LONG, *validating, "trainer.save_every=1000"], tmp_path) as process:
+        wait_for_checkpoint(process, run)  # the one of the epoch's end, before validation
+        os.killpg(process.pid, signal.SIGTERM)
+        message = process.communicate(timeout=240)[1]
+    assert process.returncode == 143, message
+    assert "Traceback" not in message
+    assert (status(run)["state"], status(run)["reason"], status(run)["step"]) == ("stopped", "SIGTERM", 8)
+    assert (run / "checkpoints/best.pt").exists()
+
+
 def test_torchrun_restarts_from_the_last_checkpoint_and_one_signal_stops_all(tmp_path: Path):
     run = tmp_path / "demo/job"
     with started([*TORCHRUN, "--max-restarts=1", *LONG], tmp_path) as process:

@@ -1,5 +1,7 @@
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -129,6 +131,9 @@ def test_what_must_not_change_is_refused_with_the_difference(tmp_path: Path):
         ("trainer.batch_size=4", r"trainer.batch_size: 2 there, 4 here"),
         ("augmentation=released", r"augmentation: 'none' there, 'released' here"),
         ("trainer.mixing=round_robin", r"trainer.mixing: 'proportional' there, 'round_robin' here"),
+        ("trainer.clip_norm=2.0", r"trainer.clip_norm: 1.0 there, 2.0 here"),
+        ("contrast.projector.hidden=4", r"contrast.projector.hidden: 8 there, 4 here"),
+        ("seed=1", r"seed: 0 there, 1 here"),
     ]:
         with pytest.raises(UserError, match=message):
             make_trainer(tmp_path, override).resume(source)
@@ -152,6 +157,66 @@ def test_what_may_change_is_taken(tmp_path: Path):
     longer.resume(tmp_path / "checkpoints/last.pt")
     longer.fit()
     assert longer.progress.step == 15
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_the_last_epoch_is_validated_even_where_it_is_not_its_turn(tmp_path: Path, epochs: int):
+    evaluations = make_trainer(tmp_path, epochs=epochs, validate_every=2).fit()
+    steps = {
+        json.loads(line)["step"]
+        for line in (tmp_path / "metrics.jsonl").read_text().splitlines()
+        if "validate" in json.loads(line)["kind"]
+    }
+    assert len(evaluations) == 2
+    assert steps == {1: {5}, 2: {10}, 3: {10, 15}}[epochs]
+
+
+@pytest.mark.parametrize(("scores", "best"), [([0.5, 0.3, 0.4], 10), ([0.3, 0.3, 0.5], 5), ([0.5, 0.4, 0.3], 15)])
+def test_best_moves_only_where_the_score_falls(tmp_path: Path, scores: list[float], best: int):
+    trainer = make_trainer(tmp_path, epochs=3)
+    remaining = iter(scores)
+    trainer.validation = Scores(remaining)
+    trainer.fit()
+    assert (tmp_path / "checkpoints/best.pt").resolve().name == f"step_{best:08d}.pt"
+    assert trainer.progress.best == min(scores)
+
+
+class Scores:
+    """A validation whose scores are given."""
+
+    def __init__(self, scores: Iterator[float]) -> None:
+        self.scores = scores
+
+    def __call__(self, *_: Any) -> list:
+        return []
+
+    def score(self, evaluations: list) -> float:
+        return next(self.scores)
+
+
+def test_the_seed_decides_weights_order_captions_and_what_is_random_in_a_step(tmp_path: Path):
+    def start(*overrides: str) -> dict[str, Any]:
+        trainer = make_trainer(tmp_path / "_".join(overrides), *overrides, epochs=1)
+        seen: dict[str, Any] = {"order": [], "captions": {}, "steps": []}
+        seen["weights"] = [parameter.sum().item() for parameter in trainer.parameters]
+        take_step = trainer.train_step
+
+        def step(batches):
+            record = take_step(batches)
+            seen["order"] += record.sample_ids
+            for batch in batches:
+                seen["captions"] |= dict(zip(batch.sample_ids, batch.captions, strict=True))
+            seen["steps"].append(torch.initial_seed())
+            return record
+
+        trainer.train_step = step
+        trainer.fit()
+        return seen
+
+    first, again, other = start("seed=0"), start("seed=0", "trainer.log_every=1"), start("seed=1")
+    assert first == again
+    assert all(first[what] != other[what] for what in first)
+    assert len(set(first["steps"])) == 5
 
 
 def test_panels_are_pictures(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -27,7 +28,9 @@ def main(arguments: list[str]) -> None:
     )
     parser.add_argument("--out", default=Path("predictions"), type=given_path, help="folder to write to (%(default)s)")
     parser.add_argument(
-        "--relative-depth", type=given_path, help="a .npy file, for checkpoints trained on stored relative depth"
+        "--relative-depth",
+        type=given_path,
+        help="a .npy file, or a folder with <photo's name>.npy for each: for checkpoints trained on it",
     )
     parser.add_argument("--input-size", type=int, help="shorter side the network sees (as in training)")
     parser.add_argument(
@@ -49,28 +52,38 @@ def run(arguments: Namespace) -> None:
     from tqdm import tqdm
 
     from tr2m import load_model
-    from tr2m.data.decoding.decode import read_rgb
     from tr2m.experiment.compose import pick_device
     from tr2m.experiment.load import check_unit
-    from tr2m.inference import list_images, predict, read_relative_depth, save_prediction
+    from tr2m.inference import files
+    from tr2m.inference.inputs import describe_captions
+    from tr2m.inference.predict import predict
 
-    paths = list_images(arguments.image)
-    device = pick_device(arguments.device)
-    model = load_model(arguments.ckpt, device)
+    images, others = files.list_images(arguments.image)
+    names = files.prediction_names(images)
+    files.check_out(arguments.out, names)
+    given = files.relative_depth_files(arguments.relative_depth, images, names) if arguments.relative_depth else {}
+    if others:
+        print(
+            f"{arguments.image}: left out, since not {files.expected_endings()}: {', '.join(others)}", file=sys.stderr
+        )
+    model = load_model(arguments.ckpt, pick_device(arguments.device))
     check_unit(model, arguments.unit, "--unit")
-    stored = read_relative_depth(arguments.relative_depth) if arguments.relative_depth else None
-    problems = []
-    for path in tqdm(paths, desc="predict", disable=len(paths) == 1):
+    facts = {"captions": describe_captions(arguments.text), "checkpoint": str(arguments.ckpt)}
+    problems: dict[str, None] = {}
+    for image, name in zip(tqdm(images, desc="predict", disable=len(images) == 1), names, strict=True):
         try:
-            image = read_rgb(path)
+            relative_depth = files.read_relative_depth(given[image]) if given else None
+            prediction = predict(model, image, arguments.text, arguments.input_size, relative_depth, arguments.unit)
         except UserError as error:
-            # One bad file must not cost the rest of a folder; it is told at the end.
-            problems.append(str(error))
+            # One bad file must not cost the rest of a folder; it is named at the end.
+            problems[f"{image}: {error}" if len(images) > 1 and str(image) not in str(error) else str(error)] = None
             continue
-        prediction = predict(model, image, arguments.text, arguments.input_size, stored, arguments.unit)
-        folder = save_prediction(prediction.in_unit(arguments.save_unit), arguments.out / path.stem)
+        folder = files.save_prediction(
+            prediction.in_unit(arguments.save_unit), arguments.out / name, {"image": str(image), **facts}
+        )
         low, middle, high = prediction.quantiles()
+        bad = f"; {prediction.nonfinite_pixels:,} pixels are NaN or infinite" if prediction.nonfinite_pixels else ""
         depth = f"{low:.3g} to {high:.3g} {prediction.unit} (5 % to 95 %), median {middle:.3g} {prediction.unit}"
-        tqdm.write(f"{path.name}: {depth}; written to {folder}")
+        tqdm.write(f"{image.name}: {depth}{bad}; written to {folder}")
     if problems:
         raise UserError("\n       ".join(problems))

@@ -48,6 +48,9 @@ def average_over_captions(
     The spread says how far the scale of each pixel hangs on the wording: 0.1 is about 10 %. The image is encoded once.
     """
     features = model.encode(image, captions[:1], relative_depth)
+    if len(captions) == 1:
+        output = model.rescale(features)
+        return output, torch.zeros_like(output.metric_depth)
     outputs = [model.rescale(model.with_caption(features, caption)) for caption in captions]
 
     def mean(name: str) -> Float[Tensor, "1 H W"]:

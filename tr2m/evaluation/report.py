@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tr2m.evaluation.evaluator import Evaluation
+from tr2m.files import write_atomically, written_to
 from tr2m.json_text import json_text
 
 COLUMNS = ("delta1", "delta2", "delta3", "abs_rel", "log10", "rmse_log", "rmse")
 
 
 def save_evaluation(evaluation: Evaluation, folder: Path, name: str, extra: Mapping[str, Any]) -> Path:
-    """Write `<folder>/<name>.json` (the result, with `extra` keys) and `<name>.csv` (one row per image)."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write `<folder>/<name>.json` (the result, with `extra` keys) and `<name>.csv` (one row per image). Raises
+    UserError if the disk cannot hold them.
+    """
     path = folder / f"{name}.json"
-    path.write_text(json_text({**evaluation.result, **extra}) + "\n")
-    with path.with_suffix(".csv").open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.DictWriter(file, fieldnames=list(evaluation.rows[0]))
-        writer.writeheader()
-        writer.writerows(evaluation.rows)
+    table = io.StringIO(newline="")
+    writer = csv.DictWriter(table, fieldnames=list(evaluation.rows[0]))
+    writer.writeheader()
+    writer.writerows(evaluation.rows)
+    with written_to(path):
+        write_atomically(path.with_suffix(".csv"), table.getvalue().encode(errors="surrogateescape"))
+        write_atomically(path, (json_text({**evaluation.result, **extra}) + "\n").encode())
     return path
 
 

@@ -1,7 +1,8 @@
-"""Predictions that another system wrote to disk, scored without its code."""
+"""Predictions on disk, of another system or of `tr2m predict`, scored without the network."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +18,14 @@ from tr2m.evaluation.alignment import Kind
 from tr2m.types import UNITS_PER_METRE, DepthBatch
 
 SUFFIXES = (".npy", ".npz", ".png")
+PREDICTED, PREDICTED_FACTS = "depth.npy", "prediction.json"
+"""What `tr2m predict` writes into the folder of a photo: its depth, and last of all what it is."""
 
 
 @dataclass(frozen=True)
 class SavedPredictions:
-    """One file per frame, `<root>/<sample_id>.npy`, `.npz` (one array) or `.png` (16 bit), of the ground truth's size.
+    """One file per frame, of the ground truth's size: `<root>/<sample_id>.npy`, `.npz` (one array) or `.png` (16 bit),
+    or what `tr2m predict` writes: `<root>/<sample_id>/depth.npy`, in the unit that its prediction.json states.
 
     Args:
         kind: what the files hold; relative depth is larger where it is nearer.
@@ -38,14 +42,16 @@ class SavedPredictions:
         root = Path(self.root)
         if not root.is_dir():
             raise UserError(f"no folder of predictions {root.absolute()}")
-        found = {str(p.relative_to(root).with_suffix("")): p for p in sorted(root.rglob("*")) if p.suffix in SUFFIXES}
+        predicted = {path.parent for path in root.rglob(PREDICTED_FACTS)}
+        others = [path for path in sorted(root.rglob("*")) if path.suffix in SUFFIXES and path.parent not in predicted]
+        found = {str(path.relative_to(root)) for path in [*predicted, *(path.with_suffix("") for path in others)]}
         missing = [name for name in dataset.sample_ids if name not in found]
-        surplus = sorted(found.keys() - set(dataset.sample_ids))
+        surplus = sorted(found - set(dataset.sample_ids))
         if missing or surplus:
             raise UserError(
                 f"{root}: got {len(found)} predictions, expected {len(dataset)}, one for each frame of {dataset.name} "
                 f"({dataset.split}). {listing('missing', missing)}{listing('of no frame', surplus)}"
-                "A file is named as its frame: <root>/<sample_id>.npy, .npz or .png"
+                f"A file is named as its frame: <root>/<sample_id>.npy, .npz or .png, or <root>/<sample_id>/{PREDICTED}"
             )
 
     def __call__(self, batch: DepthBatch) -> Float[Tensor, "1 H W"]:
@@ -60,10 +66,12 @@ class SavedPredictions:
 
     def file(self, sample_id: str) -> Path:
         """The frame's file. Raises UserError if there is none, or more than one."""
-        files = [path for suffix in SUFFIXES if (path := Path(self.root, f"{sample_id}{suffix}")).is_file()]
+        names = [*(f"{sample_id}{suffix}" for suffix in SUFFIXES), f"{sample_id}/{PREDICTED}"]
+        files = [path for name in names if (path := Path(self.root, name)).is_file()]
         if len(files) != 1:
             raise UserError(
-                f"{self.root}: got {len(files)} files for {sample_id}, expected one of {', '.join(SUFFIXES)}"
+                f"{self.root}: got {len(files)} files for {sample_id}, expected one of {', '.join(SUFFIXES)}, "
+                f"or a folder with {PREDICTED}"
             )
         return files[0]
 
@@ -80,7 +88,21 @@ class SavedPredictions:
             raise UserError(
                 f"{path}: got {values.dtype} of shape {values.shape}, expected a finite map (height, width)"
             )
-        return values.astype(np.float32) / np.float32(self.units_per_metre)
+        return values.astype(np.float32) / np.float32(self.units_of(path))
+
+    def units_of(self, path: Path) -> float:
+        """How many units of a file make a metre. Raises UserError if it is a metric prediction of `tr2m predict` and is
+        taken for relative depth.
+        """
+        facts = path.with_name(PREDICTED_FACTS)
+        if path.name != PREDICTED or not facts.is_file():
+            return self.units_per_metre
+        if self.kind != "metric_depth":
+            raise UserError(f"{path} is metric depth: leave out baseline.method.kind={self.kind}")
+        try:
+            return UNITS_PER_METRE[json.loads(facts.read_text())["unit"]]
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise UserError(f"{facts}: expected what tr2m predict writes, with the unit m or mm") from error
 
 
 def listing(what: str, names: list[str]) -> str:

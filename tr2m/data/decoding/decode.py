@@ -29,14 +29,14 @@ NPY = ".npy"
 _HEAD = 2**12
 
 
-def read_rgb(path: Path) -> UInt8[np.ndarray, "H W 3"]:
+def read_rgb(path: str | Path) -> UInt8[np.ndarray, "H W 3"]:
     """The RGB image in a JPEG or PNG file, 8 bits a channel, turned upright where its EXIF data say so: for a picture
     that stands alone.
 
     A grey image becomes three equal channels, alpha is dropped, and 16-bit files keep the high byte.
     Raises UserError if the file is missing, truncated or no image.
     """
-    return _decode(path, cv2.IMREAD_COLOR_RGB)
+    return _decode(Path(path), cv2.IMREAD_COLOR_RGB)
 
 
 def read_image(path: Path) -> UInt8[np.ndarray, "H W 3"]:

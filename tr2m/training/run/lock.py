@@ -47,6 +47,7 @@ class RunLock:
         self._file: int | None = None
         self._record = ""
         self._ended = Event()
+        self._heartbeat: Thread | None = None
 
     def acquire(self) -> None:
         """Make the folder and take its lock, unless this object holds it. Raises UserError that names the holder."""
@@ -63,7 +64,8 @@ class RunLock:
         os.pwrite(file, self._record.encode(), 0)
         os.fsync(file)
         self._ended.clear()
-        Thread(target=self._renew, args=(file, self._ended), daemon=True).start()
+        self._heartbeat = Thread(target=self._renew, args=(file,), daemon=True)
+        self._heartbeat.start()
 
     def confirm(self) -> None:
         """Raise RunTakenOverError if another program took the lock from this one, which happens where somebody deleted
@@ -86,6 +88,7 @@ class RunLock:
         if self._file is None:
             return
         self._ended.set()
+        self._heartbeat.join()
         if self._read(self._file) == self._record:
             os.ftruncate(self._file, 0)
         os.close(self._file)
@@ -156,7 +159,7 @@ class RunLock:
         with self.path.open("rb") as file:
             return os.fstat(file.fileno()).st_mtime_ns
 
-    def _renew(self, file: int, ended: Event) -> None:
-        while not ended.wait(HEARTBEAT):
+    def _renew(self, file: int) -> None:
+        while not self._ended.wait(HEARTBEAT):
             with log_failures(FILE):
                 os.utime(file)

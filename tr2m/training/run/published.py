@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from tr2m.errors import UserError
+from tr2m.files import whole_folder
 from tr2m.json_text import json_text
+from tr2m.models.finite import check_finite
 from tr2m.training.run.checkpoint import FORMAT_VERSION, check_parts, file_sha256, load_checkpoint
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -26,8 +29,8 @@ def publish(checkpoint: Path, folder: Path) -> None:
     check_parts(checkpoint, state, ("config", "model", "fingerprints"))
     if folder.exists():
         raise UserError(f"{folder} exists: expected the name of a new folder")
-    folder.mkdir(parents=True)
-    save_file({name: weight.contiguous() for name, weight in state["model"].items()}, folder / WEIGHTS)
+    check_finite(state["model"], str(checkpoint))
+    weights = save({name: weight.contiguous() for name, weight in state["model"].items()})
     content = {
         "format_version": FORMAT_VERSION,
         "config": {name: state["config"].get(name) for name in ("name", "seed", "model")},
@@ -35,9 +38,11 @@ def publish(checkpoint: Path, folder: Path) -> None:
         "input_sizes": state["input_sizes"],
         "units": state.get("units"),
         "git_commit": state["git_commit"],
-        "weights_sha256": file_sha256(folder / WEIGHTS),
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
-    (folder / CONFIG).write_text(json_text(content) + "\n")
+    with whole_folder(folder) as new:
+        (new / WEIGHTS).write_bytes(weights)
+        (new / CONFIG).write_text(json_text(content) + "\n")
 
 
 def read_published(folder: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tr2m.distributed import is_main, process_rank
+from tr2m.files import write_atomically
 from tr2m.json_text import json_text
 from tr2m.training.run.lock import RunTakenOverError
 from tr2m.training.run.log_failures import log_failures
@@ -59,6 +60,4 @@ class RunStatus(AbstractContextManager):
             "pid": os.getpid(),
         }
         with log_failures(name):
-            temporary = self.folder / f"{name}.tmp"
-            temporary.write_text(json_text(content) + "\n")
-            temporary.replace(self.folder / name)
+            write_atomically(self.folder / name, (json_text(content) + "\n").encode())

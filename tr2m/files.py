@@ -1,0 +1,77 @@
+"""Files and folders that are whole or not there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tr2m.errors import UserError
+
+
+@contextmanager
+def temporary_for(path: Path) -> Iterator[Path]:
+    """A file name to write to in the block; at its end the file takes the name `path`, whose folder is made.
+
+    A kill leaves the old file or the new one, each whole; so does an error in the block.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    # What a killed process of the same number has left.
+    temporary.unlink(missing_ok=True)
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Whenever the process is killed, `path` is whole, old or new. Raises OSError if the disk cannot hold it."""
+    with temporary_for(path) as temporary:
+        write_flushed(temporary, content)
+
+
+def write_flushed(path: Path, content: bytes | memoryview) -> None:
+    """`content` as the file `path`, on the disk and not just in the system's memory when this returns."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def written_to(path: Path) -> Iterator[None]:
+    """An OSError in the block becomes a UserError: the disk cannot hold `path`, or it cannot be written there."""
+    try:
+        yield
+    except OSError as error:
+        advice = "Make room, or name another folder, and run the command again"
+        raise UserError(f"{path} cannot be written ({error.strerror or error}). {advice}") from error
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder to write into, which is called `path` once the block is done, in place of what has that name. However
+    the block ends before, nothing of it is left.
+
+    Raises:
+        UserError: the disk cannot hold it.
+    """
+    temporary = None
+    try:
+        with written_to(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+            new = temporary / "new"
+            new.mkdir()
+            yield new
+            if path.exists():
+                path.rename(temporary / "old")
+            new.rename(path)
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,131 @@
+"""Metric depth of one photo."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL.Image import Image
+from torch import Tensor
+
+from tr2m.data.transforms import evaluation_tensors
+from tr2m.errors import UserError
+from tr2m.evaluation.caption_average import average_over_captions
+from tr2m.evaluation.protocol import resize_to
+from tr2m.inference.inputs import captions_of, relative_depth_of, rgb_of
+from tr2m.models.contract import RescalingModel
+from tr2m.models.frozen.resize_rule import LowerBound
+from tr2m.types import UNITS_PER_METRE, Frame, Unit, unit_range
+
+MAX_TOKENS = 16_384
+"""Patches of an image. Training has some 2,000, a panorama of 1:8 at Depth Anything's 518 pixels has 11,000; time grows
+with their square, and a strip of 10x4000 would have hundreds of thousands.
+"""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Maps at the size of the photo."""
+
+    metric_depth: Float[np.ndarray, "H W"]
+    """In `unit`."""
+    scale_map: Float[np.ndarray, "H W"]
+    """1 / `unit` per unit of relative depth."""
+    shift_map: Float[np.ndarray, "H W"]
+    """1 / `unit`."""
+    caption_spread: Float[np.ndarray, "H W"]
+    """Standard deviation of ln(metric_depth) over the captions: 0 where there is one only."""
+    unit: Unit
+    network_size: tuple[int, int]
+    """(height, width) at which the network saw the photo."""
+
+    @property
+    def nonfinite_pixels(self) -> int:
+        """Pixels whose depth is NaN or infinite."""
+        return int((~np.isfinite(self.metric_depth)).sum())
+
+    def quantiles(self) -> tuple[float, float, float]:
+        """5 %, 50 % and 95 % of the finite depth, in `unit`."""
+        known = self.metric_depth[np.isfinite(self.metric_depth)]
+        low, middle, high = np.quantile(known, [0.05, 0.5, 0.95]).tolist()
+        return low, middle, high
+
+    def in_unit(self, unit: Unit) -> Prediction:
+        """The same prediction, converted."""
+        factor = np.float32(UNITS_PER_METRE[unit] / UNITS_PER_METRE[self.unit])
+        maps = {"scale_map": self.scale_map / factor, "shift_map": self.shift_map / factor}
+        return replace(self, metric_depth=self.metric_depth * factor, **maps, unit=unit)
+
+
+def predict(
+    model: RescalingModel,
+    image: str | Path | Image | UInt8[np.ndarray, "H W C"],
+    captions: str | Sequence[str],
+    input_size: int | None = None,
+    relative_depth: Float[np.ndarray, "h w"] | None = None,
+    unit: Unit = "m",
+) -> Prediction:
+    """Metric depth of one image.
+
+    Args:
+        image: a path to a JPEG or PNG file, a PIL image, or an array of RGB or RGBA, 0 to 255.
+        captions: one sentence, or several whose predictions are averaged.
+        input_size: shorter side, in pixels, that the network sees; the aspect is kept up to a multiple of the patch
+            size. None takes that of the training size whose aspect is nearest to the image's.
+        relative_depth: used instead of the model's own relative depth; of the image's size, larger is nearer.
+        unit: what the model speaks for such images: "mm" for endoscopy, as its data sets are.
+
+    Raises:
+        UserError: an image or captions that could mean two things, an image of too extreme an aspect, a relative depth
+            that cannot be one, or a prediction without a finite pixel.
+    """
+    model.require_maps("predict")
+    pixels, sentences = rgb_of(image), captions_of(captions)
+    size = (pixels.shape[0], pixels.shape[1])
+    if relative_depth is not None:
+        relative_depth = relative_depth_of(relative_depth, size)
+    seen = network_size(model, size, input_size)
+    device = next(model.parameters()).device
+    resized, _, relative = evaluation_tensors(Frame(pixels, np.zeros(size, np.float32), relative_depth), seen)
+    relative = None if relative is None else relative[None].to(device)
+    output, spread = average_over_captions(model, unit_range(resized[None].to(device)), sentences, relative)
+
+    def at_photo_size(values: Float[Tensor, "1 h w"]) -> Float[np.ndarray, "H W"]:
+        return resize_to(values[0], size).cpu().numpy()
+
+    maps = map(at_photo_size, (output.metric_depth, output.scale_map, output.shift_map, spread))
+    prediction = Prediction(*maps, unit, seen)
+    if prediction.nonfinite_pixels == prediction.metric_depth.size:
+        raise UserError("every predicted pixel is NaN or infinite: the checkpoint does not fit such images")
+    return prediction
+
+
+def network_size(model: RescalingModel, size: tuple[int, int], input_size: int | None) -> tuple[int, int]:
+    """(height, width) at which the network sees an image of `size`. Raises UserError if that is less than a patch, or
+    more than MAX_TOKENS.
+    """
+    patch = model.size_multiple
+    side = nearest_training_side(model, size) if input_size is None else input_size
+    if side < patch:
+        raise UserError(f"--input-size {side}: expected at least {patch} pixels, the side of a patch")
+    height, width = LowerBound(side, patch)(*size)
+    tokens = height * width // patch**2
+    if tokens > MAX_TOKENS:
+        # The longer side may be rounded up by a patch.
+        largest = int(math.sqrt(MAX_TOKENS * min(size) / max(size)) - 1) * patch
+        smaller = f"give --input-size {largest} or less (input_size in Python), or " if largest >= patch else ""
+        raise UserError(
+            f"image of {size[0]}x{size[1]} (height x width) at --input-size {side}: the network would see {height}x"
+            f"{width} pixels, {tokens:,} patches, expected at most {MAX_TOKENS:,}; {smaller}cut the image into pieces"
+        )
+    return height, width
+
+
+def nearest_training_side(model: RescalingModel, size: tuple[int, int]) -> int:
+    """Shorter side of the size, among those the model was trained at, whose aspect is nearest to that of `size`."""
+    aspect = size[1] / size[0]
+    return min(min(model.input_sizes, key=lambda s: abs(math.log(s[1] / s[0] / aspect))))
