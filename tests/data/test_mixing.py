@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from world import Flat
 
 from tr2m.data.loading import data_loader
@@ -136,7 +136,7 @@ def test_a_data_set_without_frames_is_refused():
         Flat([], [], "empty")
 
 
-class Threads:
+class Threads(Dataset):
     """A data set of OpenCV's threads in the process that reads it."""
 
     def __len__(self) -> int:
