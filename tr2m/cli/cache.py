@@ -2,8 +2,8 @@
 
 usage: tr2m cache cache.folder=<folder> [key=value ..., as for tr2m train]
 
-    tr2m cache experiment=mixed4 cache.folder=features
-    tr2m train experiment=mixed4 cache.folder=features
+    tr2m cache experiment=mixed4 augmentation=none cache.folder=features
+    tr2m train experiment=mixed4 augmentation=none cache.folder=features
 """
 
 from __future__ import annotations
