@@ -126,6 +126,13 @@ def test_frames_that_are_trained_on_are_not_scored(tree):
         (tree / "trainval.csv").rename(tree / "train.csv")
 
 
+def test_a_training_table_that_cannot_be_read_is_named(tree):
+    (tree / "train.csv").unlink()
+    table(tree, "{", header="", name="train.jsonl")
+    with pytest.raises(UserError, match=r"train.jsonl, line 1: got no JSON"):
+        opened("folder", tree, "test")
+
+
 def test_sizes_and_orientations_are_compared_when_the_table_is_read(tree):
     trees.put(tree / "depth/000000.png", trees.units((48, 64), {}))
     np.save(tree / "depth/small.npy", np.ones((24, 64), np.float32))
@@ -162,7 +169,7 @@ def test_suffixes_in_capitals(tree):
     assert [frame[1, 1] for frame in frames] == pytest.approx([2.0, 2.0])
 
 
-@pytest.mark.parametrize("factor", [True, "true", "nan", None, [1]])
+@pytest.mark.parametrize("factor", [True, "true", "nan", None, [1], 10**400])
 def test_factors_that_are_no_numbers(tree, factor):
     (tree / "train.csv").unlink()
     row = {"image": "color/000000.jpg", "depth": "depth/000000.png", "metres_per_unit": factor, "caption": "A kitchen."}
@@ -186,6 +193,7 @@ def test_what_is_infinite_negative_or_nan_was_not_measured(tree):
     ("row", "message"),
     [
         ("{", "line 1: got no JSON"),
+        (f'{{"image": {"1" * 5000}}}', "line 1: got no JSON"),
         ("[1]", r"line 1: got \[1\], expected values for image, depth, metres_per_unit, caption"),
         (json.dumps({"image": "color/000000.jpg"}), "line 1: got .*, expected values for"),
     ],

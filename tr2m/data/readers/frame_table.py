@@ -73,7 +73,12 @@ def read_frame_table(path: Path) -> list[FrameRow]:
 
 def require_held_out(rows: list[FrameRow], table: Path, training_table: Path) -> None:
     """Raise UserError if frames that a model is scored on are among those that it is trained on."""
-    training = {_sample_id(_parsed(record)) for _, record in _records(training_table)}
+    training = set()
+    for line, record in _records(training_table):
+        try:
+            training.add(_sample_id(_parsed(record)))
+        except UserError as error:
+            raise UserError(f"{training_table}, line {line}: {error}") from error
     if shared := [row.sample_id for row in rows if row.sample_id in training]:
         raise UserError(
             f"{table}: got {len(shared)} of {len(rows)} frames that {training_table.name} has, too, the first: "
@@ -130,7 +135,10 @@ def _parsed(record: dict[str, Any] | str) -> Any:
         return record
     try:
         return json.loads(record, object_pairs_hook=_distinct)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except UserError:
+        raise
+    # ValueError: no JSON, or a number of thousands of digits.
+    except (ValueError, RecursionError) as error:
         raise UserError(f"got no JSON ({error})") from error
 
 
@@ -174,7 +182,7 @@ def _scale(value: Any) -> float:
     try:
         # float(true) is 1.
         scale = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         scale = math.nan
     if not (math.isfinite(scale) and scale > 0):
         raise UserError(f"got metres_per_unit {value!r}, expected a number above 0, such as 0.001 for millimetres")
