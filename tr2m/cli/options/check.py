@@ -2,88 +2,119 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-from typing import Any
+import os
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
 
 from hydra import compose, initialize_config_dir
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from tr2m.cli.options.config import check_config
+from tr2m.cli.options.groups import CONFIGS, choices, groups_of, is_group
+from tr2m.cli.options.spelling import hint, in_quotes, parse, quote
+from tr2m.cli.options.values import check_option, leaf_names
 from tr2m.errors import UserError
-from tr2m.shipped import shipped
-
-CONFIGS = shipped("configs")
 
 
-def check_overrides(config_name: str, arguments: list[str]) -> None:
-    """Raise UserError for an override that names no option or has the wrong type, with the nearest valid name."""
-    try:
-        parsed = OverridesParser.create().parse_overrides([a for a in arguments if "=" in a and not a.startswith("-")])
-        parsed = [override for override in parsed if not override.key_or_group.startswith("hydra")]
-        groups = [override for override in parsed if (CONFIGS / override.key_or_group).is_dir()]
-        for override in groups:
-            check_group(override)
-        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            config = compose(
-                config_name, [override.input_line for override in groups if not override.is_sweep_override()]
-            )
-        for override in parsed:
-            if override not in groups and not override.is_add():
-                check_value(config, override)
-        values = [o.input_line for o in parsed if not o.is_sweep_override()]
-        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            missing = OmegaConf.missing_keys(compose(config_name, values))
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(str(error)) from error
-    if missing:
-        raise UserError(f"not given: {', '.join(f'{key}=...' for key in sorted(missing))}")
+def check_job_arguments(config_name: str, arguments: list[str]) -> list[str]:
+    """`check_overrides` for the command line of a Hydra job, which also knows flags: -m, --cfg, --config-dir.
+
+    Every job of a sweep is checked before the first one starts. Returns the arguments with the flags first, since
+    Hydra's parser refuses a flag between two others. Raises UserError.
+    """
+    options, unknown = get_args_parser().parse_known_intermixed_args(arguments)
+    if unknown:
+        name = unknown[0].lstrip("-").partition("=")[0]
+        raise UserError(f"{unknown[0]}: tr2m {config_name} takes key=value, write {name}=...")
+    if options.config_name or options.config_path:
+        raise UserError("--config-name, --config-path: a command has one config; --config-dir adds to its groups")
+    if options.multirun and "TORCHELASTIC_RUN_ID" in os.environ:
+        raise UserError("-m: a sweep's jobs run one after the other in one process; start torchrun once for each job")
+    own = [] if options.config_dir is None else [Path(options.config_dir).absolute()]
+    advice = None if options.multirun else "add -m to run one job for each"
+    check_overrides(config_name, options.overrides, own, advice)
+    return [*(a for a in arguments if a not in options.overrides), *options.overrides]
 
 
-def check_group(override: Override) -> None:
-    """Raise UserError unless the files that a group override names exist."""
-    group = override.key_or_group
-    names = [path.stem for path in (CONFIGS / group).glob("*.yaml")]
-    chosen = override.value()
+def check_overrides(
+    config_name: str,
+    arguments: list[str],
+    own: Sequence[Path] = (),
+    advice_on_several: str | None = "this command takes one",
+) -> None:
+    """Raise UserError for an argument that names no option or has the wrong type, with the nearest valid name.
+
+    Args:
+        own: folders of the user's with further files for the groups.
+        advice_on_several: where an argument gives several values, of which each is for a job of its own; None: allowed.
+    """
+    for argument in arguments:
+        if argument.startswith("-"):
+            raise UserError(f"{argument}: this command takes key=value only")
+    parsed = [override for override in map(parse, arguments) if not override.key_or_group.startswith("hydra")]
+    for override in parsed:
+        if override.is_sweep_override() and advice_on_several:
+            key, _, value = override.input_line.partition("=")
+            comma = f"a comma in a text needs two pairs of quotes: {in_quotes(key, value)}"
+            raise UserError(f"{override.input_line}: several values, {advice_on_several}; {comma}")
+    for job in jobs(parsed, (CONFIGS, *own)):
+        try:
+            check_job(config_name, job, (CONFIGS, *own))
+        except (HydraException, OmegaConfBaseException) as error:
+            raise UserError(str(error)) from error
+
+
+def jobs(overrides: Sequence[Override], folders: Sequence[Path]) -> Iterator[list[Override]]:
+    """The overrides of each job of a sweep: the values of all in all combinations."""
+    values = [list(sweep_values(o, folders)) if o.is_sweep_override() else [o] for o in overrides]
+    return map(list, product(*values))
+
+
+def sweep_values(override: Override, folders: Sequence[Path]) -> Iterator[Override]:
+    """One override for each value of a sweep."""
+    if not override.is_discrete_sweep():
+        raise UserError(f"{override.input_line}: an interval has no list of values; give them: a,b,c")
+    value = override.value()
+    names = choices(override.key_or_group, folders)
+    values = value.filter(names) if isinstance(value, Glob) else override.sweep_string_iterator()
+    for one in values:
+        yield parse(f"{override.get_key_element()}={one}")
+
+
+def check_job(config_name: str, overrides: list[Override], folders: Sequence[Path]) -> None:
+    """`check_overrides` for the arguments of one job."""
+    groups = [override for override in overrides if is_group(override.key_or_group, folders)]
+    for override in groups:
+        check_group(config_name, override, folders)
+    config = composed(config_name, groups, folders)
+    valid = [*leaf_names(OmegaConf.to_container(config, resolve=False)), *groups_of(config_name)]
+    for override in overrides:
+        if override not in groups:
+            check_option(config, override, valid)
+    check_config(composed(config_name, overrides, folders))
+
+
+def composed(config_name: str, overrides: Sequence[Override], folders: Sequence[Path]) -> DictConfig:
+    shipped, *own = folders
+    search = ",".join(quote(f"file://{folder}") for folder in own)
+    with initialize_config_dir(str(shipped), version_base="1.3"):
+        return compose(config_name, [*(o.input_line for o in overrides), f"hydra.searchpath=[{search}]"])
+
+
+def check_group(config_name: str, override: Override, folders: Sequence[Path]) -> None:
+    """Raise UserError unless the command has the group and the files exist that the override names."""
+    group, chosen = override.key_or_group, override.value()
+    known = [name for name in groups_of(config_name) if is_group(name, folders)]
+    if override.package is None and group.partition("/")[0] not in known:
+        raise UserError(f"{override.input_line}: tr2m {config_name} has no group {group!r}{hint(group, known)}")
+    names = choices(group, folders)
     if chosen is None:
-        raise UserError(f"{override.input_line}: leave it out, or give one of {', '.join(sorted(names))}")
-    if isinstance(chosen, str) and chosen not in names:
-        raise UserError(f"{group}={chosen}: there is no configs/{group}/{chosen}.yaml{hint(chosen, names)}")
-
-
-def check_value(config: DictConfig, override: Override) -> None:
-    """Raise UserError unless `config` has the key and its value is of the same kind as the new one."""
-    key = override.key_or_group
-    names = leaf_names(OmegaConf.to_container(config, resolve=False))
-    if key not in names:
-        raise UserError(f"there is no option {key!r}{hint(key, names)}")
-    if override.is_delete() or override.is_sweep_override():
-        return
-    old, new = OmegaConf.select(config, key, throw_on_missing=False), override.value()
-    kinds = {bool: (bool,), int: (int,), float: (int, float), str: (str, int, float), DictConfig: (dict,)}
-    expected = kinds.get(type(old))
-    wrong_bool = isinstance(new, bool) and type(old) is not bool
-    if expected and new is not None and (not isinstance(new, expected) or wrong_bool):
-        raise UserError(
-            f"{override.input_line}: {new!r} is {type(new).__name__}, expected {type(old).__name__} like {old}"
-        )
-
-
-def leaf_names(node: Any, prefix: str = "") -> list[str]:
-    """Dotted names of all options and of the groups that hold them."""
-    if not isinstance(node, dict):
-        return []
-    names = [f"{prefix}{key}" for key in node]
-    return names + [name for key, value in node.items() for name in leaf_names(value, f"{prefix}{key}.")]
-
-
-def hint(word: str, choices: list[str]) -> str:
-    """Valid names that look like `word`: by its last part, or by the whole name."""
-    last = {choice.rsplit(".", 1)[-1]: choice for choice in reversed(choices)}
-    close = [last[match] for match in get_close_matches(word.rsplit(".", 1)[-1], last, n=1, cutoff=0.75)]
-    close += get_close_matches(word, choices, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean {' or '.join(dict.fromkeys(close))}?"
-    return f"; there are {', '.join(sorted(choices))}" if len(choices) <= 40 else ""
+        raise UserError(f"{override.input_line}: leave it out, or give one of {', '.join(names)}")
+    for name in chosen if isinstance(chosen, list) else [chosen]:
+        if isinstance(name, str) and name not in names:
+            raise UserError(f"{group}={name}: there is no configs/{group}/{name}.yaml{hint(name, names)}")

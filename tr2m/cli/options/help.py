@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from textwrap import fill, indent
 
-import yaml
-
-from tr2m.cli.options.check import CONFIGS
+from tr2m.cli.options.groups import CONFIGS, choices, groups_of
 
 
 def print_help(config_name: str, description: str, arguments: list[str]) -> bool:
@@ -32,17 +30,6 @@ def help_text(config_name: str, description: str) -> str:
             "Every value in a group's file is an option, too: --cfg job prints them all.",
         ]
     )
-
-
-def groups_of(config_name: str) -> dict[str, str | None]:
-    """Group -> its default choice (None: none, "???": must be given), in the order of the config's defaults list."""
-    entries = yaml.safe_load((CONFIGS / f"{config_name}.yaml").read_text())["defaults"]
-    return {key: default for entry in entries if isinstance(entry, dict) for key, default in entry.items()}
-
-
-def choices(group: str) -> list[str]:
-    """The names of the files of configs/<group>."""
-    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
 
 
 def group_lines(group: str, default: str | None) -> list[str]:

@@ -1,0 +1,71 @@
+"""One key=value against the config that it changes: the option exists, and its value is of the option's kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+
+from tr2m.cli.options.spelling import hint, in_quotes
+from tr2m.errors import UserError
+
+# Options whose value is a text, though the config's default is null: files and folders, and names of folders.
+FILES = ("ckpt", "resume", "out", "root", "folder", "file")
+NAMES = ("name", "run_id", "label")
+KINDS = {bool: (bool,), int: (int,), float: (int, float), str: (str, int, float), DictConfig: (dict,)}
+
+
+def check_option(config: DictConfig, override: Override, valid: Sequence[str]) -> None:
+    """Raise UserError unless `config` has the option and its present value is of the same kind as the new one."""
+    key, line = override.key_or_group, override.input_line
+    exists = key in leaf_names(OmegaConf.to_container(config, resolve=False))
+    if override.is_add() and exists:
+        raise UserError(f"{line}: the option exists, leave out the +")
+    adds = override.is_add() or override.is_force_add()
+    if not exists and not (adds and is_open(config, key)):
+        raise UserError(f"there is no option {key!r}{hint(key, list(valid))}")
+    if override.is_delete():
+        if not is_open(config, key):
+            raise UserError(f"{line}: the command needs {key}; only a data set or a class's argument can be left out")
+        return
+    if line.endswith("="):
+        raise UserError(f"{line}: the value is empty; give one, or leave the argument out")
+    check_value(key, line, OmegaConf.select(config, key, throw_on_missing=False), override.value())
+
+
+def check_value(key: str, line: str, old: Any, new: Any) -> None:
+    """Raise UserError unless `new` is of the kind of `old`, or a text where one is needed."""
+    last, text = key.rpartition(".")[2], line.partition("=")[2].strip()
+    if new is not None and not isinstance(new, str) and last in (*FILES, *NAMES):
+        if last in FILES or str(new) != text:
+            raise UserError(f"{line}: read as {type(new).__name__} {new}, expected a text: {in_quotes(key, text)}")
+        return
+    expected = KINDS.get(type(old))
+    if new is None and expected and "." not in key:
+        raise UserError(f"{line}: got nothing, expected {type(old).__name__} like {old}")
+    wrong_bool = isinstance(new, bool) and type(old) is not bool
+    if expected and new is not None and (not isinstance(new, expected) or wrong_bool):
+        raise UserError(f"{line}: {new!r} is {type(new).__name__}, expected {type(old).__name__} like {old}")
+
+
+def is_open(config: DictConfig, key: str) -> bool:
+    """Whether options may come and go beside `key`: data sets, and arguments of classes, which `build` checks."""
+    parent = key.rpartition(".")[0]
+    if parent == "data.datasets":
+        return True
+    while parent:
+        node = OmegaConf.select(config, parent)
+        if isinstance(node, DictConfig) and "_target_" in node:
+            return True
+        parent = parent.rpartition(".")[0]
+    return False
+
+
+def leaf_names(node: Any, prefix: str = "") -> list[str]:
+    """Dotted names of all options and of the groups that hold them."""
+    if not isinstance(node, dict):
+        return []
+    names = [f"{prefix}{key}" for key in node]
+    return names + [name for key, value in node.items() for name in leaf_names(value, f"{prefix}{key}.")]
