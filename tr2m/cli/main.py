@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import codecs
+import json
+import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
 from io import TextIOWrapper
+from pathlib import Path
 
 from tr2m import __version__
 from tr2m.errors import UserError
@@ -78,9 +82,20 @@ def user_errors() -> Iterator[None]:
         yield
     except UserError as error:
         # An error out of a data-loading worker carries that worker's traceback, before its own message.
-        message = str(error).rpartition("tr2m.errors.UserError: ")[-1].strip()
-        print(f"error: {message}", file=sys.stderr)
+        message = f"error: {str(error).rpartition('tr2m.errors.UserError: ')[-1].strip()}"
+        print(message, file=sys.stderr)
+        tell_torchrun(message)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def tell_torchrun(message: str) -> None:
+    """Have torchrun end its own report, which follows ours, with the message of the first process that failed.
+
+    The file is the one that torch.distributed.elastic.multiprocessing.errors.record writes, without importing torch.
+    """
+    if file := os.environ.get("TORCHELASTIC_ERROR_FILE"):
+        timestamp = {"timestamp": str(int(time.time()))}
+        Path(file).write_text(json.dumps({"message": {"message": message, "extraInfo": timestamp}}))

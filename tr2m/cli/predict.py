@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> None:
         help="what the model speaks for such pictures: mm for endoscopy, else m (%(default)s)",
     )
     parser.add_argument("--save-unit", default="m", choices=("m", "mm"), help="of the .npy files (%(default)s)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<number> (%(default)s)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:<number> or mps (%(default)s)")
     run(parse_flags(parser, arguments))
 
 

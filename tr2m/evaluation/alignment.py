@@ -111,7 +111,7 @@ class LevenbergMarquardtFit(InverseDepthFit):
     description: str = "Levenberg-Marquardt fit of each image in depth (uses ground truth)"
 
     def fit(self, inverse: Float[Tensor, " P"], depth: Float[Tensor, " P"]) -> tuple[float, float]:
-        x, target = inverse.clamp(min=MIN_RELATIVE_DEPTH).double().cpu().numpy(), depth.double().cpu().numpy()
+        x, target = inverse.clamp(min=MIN_RELATIVE_DEPTH).cpu().double().numpy(), depth.cpu().double().numpy()
 
         def predicted(logs: np.ndarray) -> np.ndarray:
             return 1 / (np.exp(logs[0]) * x + np.exp(logs[1]))

@@ -31,8 +31,8 @@ def fit_global(method: Method, sets: Sequence[EvaluationSet], device: torch.devi
                 continue
             predicted = resize_to(method(batch)[0], (depth.shape[0], depth.shape[1]))
             inverse = inverse_depth(predicted, method.kind)[counts]
-            design = torch.stack([inverse, torch.ones_like(inverse)], dim=1).double().cpu()
+            design = torch.stack([inverse, torch.ones_like(inverse)], dim=1).cpu().double()
             matrix += design.T @ design / len(design)
-            vector += design.T @ (1 / depth[counts].double().cpu()) / len(design)
+            vector += design.T @ (1 / depth[counts].cpu().double()) / len(design)
     scale, shift = torch.linalg.solve(matrix, vector).tolist()
     return GlobalFit(scale, shift)

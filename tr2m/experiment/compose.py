@@ -25,12 +25,17 @@ def pick_device(name: str) -> torch.device:
     """ "auto" is the first CUDA device, or the CPU. Raises UserError if the device does not exist."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    present = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    expected = "expected auto, cpu, cuda, cuda:<number> or mps"
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise UserError(f"device={name}: expected auto, cpu, cuda or cuda:<number>") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UserError(f"device={name}: torch sees no CUDA device here; use device=cpu")
+        raise UserError(f"device={name}: {expected}") from error
+    if device.type not in present:
+        raise UserError(f"device={name}: {expected}")
+    if (device.index or 0) >= present[device.type]:
+        count = present[device.type] or "no"
+        raise UserError(f"device={name}: torch sees {count} {device.type} device here, counted from 0; use device=cpu")
     return device
 
 

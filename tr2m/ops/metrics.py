@@ -5,6 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
+from tr2m.ops.float64 import to_float64
+
 METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog", "delta1", "delta2", "delta3")
 
 
@@ -15,7 +17,7 @@ def depth_metrics(prediction: Float[Tensor, " P"], depth: Float[Tensor, " P"]) -
     `sq_rel` and `rmse` carry that unit; `rmse_log` is in natural log; `log10` is a mean absolute difference; `silog` is
     100 * sqrt(mean(e^2) - mean(e)^2), e = log(prediction) - log(depth). Computed in float64.
     """
-    prediction, depth = prediction.double(), depth.double()
+    prediction, depth = to_float64(prediction), to_float64(depth)
     error = prediction - depth
     log_error = prediction.log() - depth.log()
     ratio = (prediction / depth).maximum(depth / prediction)

@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from tr2m.cli.main import user_errors
-from tr2m.cli.options.check import check_job_arguments, check_overrides
+from tr2m.cli.options.check import check_overrides, job_arguments
 from tr2m.cli.options.config import plain
 from tr2m.cli.options.groups import CONFIGS
 from tr2m.cli.options.help import print_help
@@ -24,9 +24,6 @@ OWN_FOLDERS = (
     "hydra/hydra_logging=none",
     "hydra.output_subdir=null",
     "hydra.run.dir=.",
-    # Of a sweep Hydra keeps one file, with the values of all jobs.
-    "hydra.sweep.dir='${paths.outputs}/sweeps/${now:%Y%m%d-%H%M%S}'",
-    "hydra.sweep.subdir=.",
 )
 HYDRA_FLAGS = {"--hydra-help", "--version", "--info", "-i", "--shell-completion", "-sc"}
 
@@ -38,7 +35,7 @@ def hydra_app(config_name: str) -> Callable[[Callable[[dict[str, Any]], None]], 
 
     def decorate(main: Callable[[dict[str, Any]], None]) -> Callable[[list[str]], None]:
         @hydra.main(config_path=str(CONFIGS), config_name=config_name, version_base="1.3")
-        def job(config: DictConfig) -> None:
+        def composed(config: DictConfig) -> None:
             # Here, not around Hydra, which would print a traceback of its own.
             with user_errors():
                 main(plain(config))
@@ -46,12 +43,14 @@ def hydra_app(config_name: str) -> Callable[[Callable[[dict[str, Any]], None]], 
         def run(arguments: list[str]) -> None:
             if print_help(config_name, sys.modules[main.__module__].__doc__, arguments):
                 return
-            if not HYDRA_FLAGS & set(arguments):
-                arguments = check_job_arguments(config_name, arguments)
-            # Hydra reads the command line itself.
+            known = [arguments] if HYDRA_FLAGS & set(arguments) else job_arguments(config_name, arguments)
             logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-            sys.argv = [f"tr2m {config_name}", *arguments, *OWN_FOLDERS]
-            job()
+            for number, job in enumerate(known, start=1):
+                if len(known) > 1:
+                    logging.info("job %d of %d: %s", number, len(known), " ".join(job))
+                # Hydra reads the command line itself.
+                sys.argv = [f"tr2m {config_name}", *job, *OWN_FOLDERS]
+                composed()
 
         return run
 
@@ -66,7 +65,7 @@ def settings_of(config_name: str, arguments: list[str]) -> dict[str, Any]:
 
 
 def job_overrides() -> list[str]:
-    """The arguments of the job that runs: in a sweep its own values, not the lists of all."""
+    """The arguments of the job that runs."""
     return list(HydraConfig.get().overrides.task)
 
 

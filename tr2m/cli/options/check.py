@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from itertools import product
 from pathlib import Path
 
@@ -21,11 +22,11 @@ from tr2m.cli.options.values import check_option, leaf_names
 from tr2m.errors import UserError
 
 
-def check_job_arguments(config_name: str, arguments: list[str]) -> list[str]:
-    """`check_overrides` for the command line of a Hydra job, which also knows flags: -m, --cfg, --config-dir.
+def job_arguments(config_name: str, arguments: list[str]) -> list[list[str]]:
+    """The checked arguments of each job of a command line with Hydra's flags: one job, or with -m one for each value.
 
-    Every job of a sweep is checked before the first one starts. Returns the arguments with the flags first, since
-    Hydra's parser refuses a flag between two others. Raises UserError.
+    Every job is checked before the first one starts. Hydra's own -m is not used: it cannot sweep over a group that must
+    be given (dataset=a,b) if another argument sets an option of that group. Raises UserError.
     """
     options, unknown = get_args_parser().parse_known_intermixed_args(arguments)
     if unknown:
@@ -35,10 +36,14 @@ def check_job_arguments(config_name: str, arguments: list[str]) -> list[str]:
         raise UserError("--config-name, --config-path: a command has one config; --config-dir adds to its groups")
     if options.multirun and "TORCHELASTIC_RUN_ID" in os.environ:
         raise UserError("-m: a sweep's jobs run one after the other in one process; start torchrun once for each job")
+    if options.multirun and any(argument.startswith(("hydra/launcher", "hydra/sweeper")) for argument in arguments):
+        raise UserError("hydra/launcher, hydra/sweeper: a sweep's jobs run here; submit each to a cluster by itself")
     own = [] if options.config_dir is None else [Path(options.config_dir).absolute()]
     advice = None if options.multirun else "add -m to run one job for each"
-    check_overrides(config_name, options.overrides, own, advice)
-    return [*(a for a in arguments if a not in options.overrides), *options.overrides]
+    checked = check_overrides(config_name, options.overrides, own, advice)
+    # First the flags: Hydra's parser refuses one between two others.
+    flags = [a for a in arguments if a not in options.overrides and a not in ("-m", "--multirun")]
+    return [flags + job for job in checked]
 
 
 def check_overrides(
@@ -46,8 +51,9 @@ def check_overrides(
     arguments: list[str],
     own: Sequence[Path] = (),
     advice_on_several: str | None = "this command takes one",
-) -> None:
-    """Raise UserError for an argument that names no option or has the wrong type, with the nearest valid name.
+) -> list[list[str]]:
+    """The arguments of each job. Raises UserError for one that names no option or has the wrong type, with the nearest
+    valid name.
 
     Args:
         own: folders of the user's with further files for the groups.
@@ -56,17 +62,19 @@ def check_overrides(
     for argument in arguments:
         if argument.startswith("-"):
             raise UserError(f"{argument}: this command takes key=value only")
-    parsed = [override for override in map(parse, arguments) if not override.key_or_group.startswith("hydra")]
+    parsed = [parse(argument) for argument in arguments]
     for override in parsed:
         if override.is_sweep_override() and advice_on_several:
             key, _, value = override.input_line.partition("=")
             comma = f"a comma in a text needs two pairs of quotes: {in_quotes(key, value)}"
             raise UserError(f"{override.input_line}: several values, {advice_on_several}; {comma}")
-    for job in jobs(parsed, (CONFIGS, *own)):
+    found = list(jobs(parsed, (CONFIGS, *own)))
+    for job in found:
         try:
-            check_job(config_name, job, (CONFIGS, *own))
+            check_job(config_name, [o for o in job if not o.key_or_group.startswith("hydra")], (CONFIGS, *own))
         except (HydraException, OmegaConfBaseException) as error:
             raise UserError(str(error)) from error
+    return [[override.input_line for override in job] for job in found]
 
 
 def jobs(overrides: Sequence[Override], folders: Sequence[Path]) -> Iterator[list[Override]]:
@@ -91,12 +99,23 @@ def check_job(config_name: str, overrides: list[Override], folders: Sequence[Pat
     groups = [override for override in overrides if is_group(override.key_or_group, folders)]
     for override in groups:
         check_group(config_name, override, folders)
+    check_required(config_name, overrides)
     config = composed(config_name, groups, folders)
     valid = [*leaf_names(OmegaConf.to_container(config, resolve=False)), *groups_of(config_name)]
     for override in overrides:
         if override not in groups:
             check_option(config, override, valid)
     check_config(composed(config_name, overrides, folders))
+
+
+def check_required(config_name: str, overrides: Sequence[Override]) -> None:
+    """Raise UserError for a group that must be given and is not. It may have been misspelt."""
+    given = [override.key_or_group for override in overrides]
+    for group, default in groups_of(config_name).items():
+        if default == "???" and group not in given:
+            if near := get_close_matches(group, given, n=1):
+                raise UserError(f"there is no option {near[0]!r}; did you mean {group}?")
+            raise UserError(f"not given: {group}=..., one of {', '.join(choices(group))}")
 
 
 def composed(config_name: str, overrides: Sequence[Override], folders: Sequence[Path]) -> DictConfig:

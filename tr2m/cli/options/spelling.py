@@ -16,9 +16,12 @@ from tr2m.errors import UserError
 def parse(argument: str) -> Override:
     """An argument as Hydra reads it. Raises UserError, with the form that works, for one that it cannot read."""
     try:
-        return OverridesParser.create().parse_override(argument)
+        override = OverridesParser.create().parse_override(argument)
     except HydraException as error:
         raise UserError(f"{argument}: {readable(argument, str(error).splitlines()[0])}") from error
+    if not override.key_or_group:
+        raise UserError(f"{argument}: {readable(argument, '')}")
+    return override
 
 
 def readable(argument: str, reason: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +33,7 @@ class Command:
         return not isinstance(self.needs, str)
 
     def __str__(self) -> str:
-        return " ".join(["tr2m", *(f"'{a}'" if set(a) & set("[]{}~ ") else a for a in self.arguments)])
+        return shlex.join(["tr2m", *self.arguments])
 
 
 def plan(tables: Sequence[Filled], world: World, outputs: Path) -> list[Command]:
@@ -71,7 +73,7 @@ def cell_steps(row: Row, dataset: str, source: Source, seed: int, world: World, 
     result = result_path(run, dataset, source)
     if steps and dataset in world.validated and result.stem == dataset:
         return steps
-    arguments = ["eval", f"ckpt={checkpoint}", f"dataset={dataset}", f"protocol={world.protocol}"]
+    arguments = ["eval", f"ckpt={hydra_text(checkpoint)}", f"dataset={dataset}", f"protocol={world.protocol}"]
     if source.captions != "correct":
         arguments.append(f"captions={source.captions}")
     return [*steps, Command(tuple(arguments), world.hours["eval"], result, checkpoint)]
@@ -88,7 +90,7 @@ def training_step(experiment: str, seed: int, world: World, outputs: Path, check
     chosen = f"[{experiment},{world.base}]" if world.base else experiment
     arguments = ["train", f"experiment={chosen}", f"name={experiment}", f"run_id=seed{seed}", f"seed={seed}"]
     arguments += world.train_overrides.get(experiment, "").split()
-    arguments += [f"paths.outputs={outputs}", "resume=auto"]
+    arguments += [f"paths.outputs={hydra_text(outputs)}", "resume=auto"]
     return Command(tuple(arguments), world.hours.get(experiment, world.hours["train"]), checkpoint)
 
 
@@ -100,8 +102,15 @@ def baseline_steps(row: Row, dataset: str, source: Source, world: World, outputs
         needs = f"<predictions of {row.label}>"
         named = ("baseline=folder", f"baseline.name={source.method}", f"baseline.method.root={needs}")
     common = (f"alignment={source.alignment}", f"dataset={dataset}", f"protocol={world.protocol}")
-    arguments = ("eval", *named, *common, f"paths.outputs={outputs}")
+    arguments = ("eval", *named, *common, f"paths.outputs={hydra_text(outputs)}")
     return [Command(arguments, world.hours["eval"], result_path(outputs / source.method, dataset, source), needs)]
+
+
+def hydra_text(path: Path) -> str:
+    """A path as Hydra's grammar takes it: in quotes where it has more than plain characters."""
+    if re.fullmatch(r"[\w./@+-]+", str(path), re.ASCII):
+        return str(path)
+    return "'" + str(path).replace("'", "\\'") + "'"
 
 
 def plan_text(steps: Sequence[Command], device: str) -> str:

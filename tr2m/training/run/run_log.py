@@ -90,12 +90,17 @@ def environment(device: torch.device) -> dict[str, Any]:
         "git_commit": git_commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "device": torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else f"cpu ({torch.get_num_threads()} threads)",
+        "device": device_name(device),
         "processes": process_count(),
         "packages": {name: version(name) for name in PACKAGES},
     }
+
+
+def device_name(device: torch.device) -> str:
+    """What a reader of a result has to know of the device that it was made on."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
 
 
 def git_commit() -> str:
@@ -108,6 +113,8 @@ def git_commit() -> str:
         ).stdout.strip()
 
     try:
+        # An installed copy may lie inside somebody else's repository, whose commit is not its own.
+        git("ls-files", "--error-unmatch", "__init__.py")
         return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
