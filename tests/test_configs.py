@@ -64,7 +64,7 @@ def test_data_sets_compose_with_a_protocol_of_the_training_range(dataset: str):
         config.pop("reader", None)
     protocols = [build(config, name=name) for name, config in settings["protocols"].items()]
     low, high = settings["reader"]["depth_range"]
-    assert any(protocol.min_depth <= low < high <= protocol.max_depth for protocol in protocols)
+    assert (low, high) in [(protocol.min_depth, protocol.max_depth) for protocol in protocols]
     assert all(side % 14 == 0 for side in settings["reader"]["input_size"])
 
 

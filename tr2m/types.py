@@ -35,8 +35,8 @@ class Frame:
 class DepthSample:
     """One frame ready for the model. In training `depth` has the size of `image`; in evaluation it keeps its own."""
 
-    image: UInt8[Tensor, "3 H W"]
-    """RGB."""
+    image: UInt8[Tensor, "3 H W"] | Float[Tensor, "3 H W"]
+    """RGB in bytes, or, where a protocol resizes in floats, about [0, 1]."""
     depth: Float[Tensor, "Hd Wd"]
     """In the unit of the data set, 0 where not valid."""
     valid: Bool[Tensor, "Hd Wd"]

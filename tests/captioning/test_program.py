@@ -44,7 +44,7 @@ def test_sources_that_do_not_fit_or_lack_a_folder_are_told(tmp_path: Path):
     trees.ibims(tmp_path)
     with pytest.raises(UserError, match=r"not given: source\.captions\.root=\.\.\."):
         pack("ibims", tmp_path, "source=rsa")
-    with pytest.raises(UserError, match="named_videos"):
+    with pytest.raises(UserError, match="sentence"):
         pack("ibims", tmp_path, "source=surgical")
     with pytest.raises(UserError, match=r"there is no configs/source/llava\.yaml"):
         pack("ibims", tmp_path, "source=llava")

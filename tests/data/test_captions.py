@@ -76,11 +76,13 @@ def test_description_says_which_captions(tmp_path):
 )
 def test_colon_sentence_by_part_and_texture(sample_id, what):
     # The first is the paper's example, word for word.
-    assert ColonCaptions(named_videos=True).lines("test", sample_id) == [f"The image shows a surgical scene of {what}."]
+    captions = ColonCaptions("The image shows a surgical scene of {part} with texture type {texture}.")
+    assert captions.lines("test", sample_id) == [f"The image shows a surgical scene of {what}."]
 
 
 def test_colon_sentence_without_a_named_video():
-    lines = ColonCaptions(named_videos=False).lines("test", "SyntheticColon_I/Frames_S5/FrameBuffer_0000")
+    same = ColonCaptions("The image shows a surgical scene of colon.")
+    lines = same.lines("test", "SyntheticColon_I/Frames_S5/FrameBuffer_0000")
     assert lines == ["The image shows a surgical scene of colon."]
     with pytest.raises(UserError, match=r"SyntheticColon_I/.*: expected a video named like desc_t4_a"):
-        ColonCaptions(named_videos=True).lines("test", "SyntheticColon_I/Frames_S5/FrameBuffer_0000")
+        ColonCaptions("A {part}.").lines("test", "SyntheticColon_I/Frames_S5/FrameBuffer_0000")

@@ -57,3 +57,11 @@ def test_configured_protocols_are_those_of_published_rows(
     expected[slice(*rows), slice(*columns)] = True
     assert torch.equal(mask, expected)
     assert (configured.min_depth, configured.max_depth) == (low, high)
+
+
+def test_how_few_pixels_are_an_image_is_the_protocols_choice():
+    depth = torch.zeros(1, 12)
+    depth[0, :3] = 2
+    assert protocol().score(depth, depth, depth > 0) is None
+    assert protocol(min_pixels=1).score(depth, depth, depth > 0) is not None
+    assert protocol(min_pixels=1).score(depth, depth * 0, depth < 0) is None

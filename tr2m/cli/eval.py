@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tr2m.cli.options.app import chosen, hydra_app, job_overrides
+from tr2m.cli.options.check import CONFIGS
 
 if TYPE_CHECKING:
     from tr2m.evaluation.evaluator import Evaluation
@@ -91,6 +92,7 @@ def note_size_mismatch(size: tuple[int, int] | None, trained: list[tuple[int, in
 def write(evaluations: list[Evaluation], folder: Path, facts: dict[str, Any], usual: tuple[str, ...]) -> None:
     """Save and print each result. What is not usual is part of a file's name: it must not overwrite what is."""
     from tr2m.evaluation.report import format_protocol, format_table, save_evaluation
+    from tr2m.paper.published import compare_with_paper
 
     for evaluation in evaluations:
         dataset, protocol = evaluation.result["dataset"], evaluation.result["protocol"]
@@ -99,4 +101,6 @@ def write(evaluations: list[Evaluation], folder: Path, facts: dict[str, Any], us
         # A table for each: results of two protocols never share one.
         print(format_table([(dataset, evaluation.result)], first="data set"))
         print(format_protocol(evaluation.result))
+        if comparison := compare_with_paper(evaluation.result, facts["method"], facts["captions"], CONFIGS):
+            print(comparison)
         print(f"written: {path} and {path.with_suffix('.csv').name}")

@@ -19,6 +19,7 @@ from torch.utils.data import Dataset
 from tr2m.data.augmentation import Augmentation
 from tr2m.data.captions.files import CaptionSource
 from tr2m.data.transforms import evaluation_tensors, training_tensors
+from tr2m.data.two_step_resize import TwoStepResize
 from tr2m.errors import UserError
 from tr2m.types import DepthSample, Frame, Unit
 
@@ -35,6 +36,8 @@ class DepthDataset(Dataset, ABC):
     """What describes each frame."""
     input_size: Sequence[int] | None
     """(height, width) that the network sees; None in evaluation for one that resizes the whole frame itself."""
+    resize: TwoStepResize | None = None
+    """How an image comes to the network's size in evaluation; None: in one bicubic step."""
     unit: Unit = field(init=False, default="m")
     """Of the data set's depth: every reader decodes to its own."""
     depth_range: Sequence[float]
@@ -89,7 +92,10 @@ class DepthDataset(Dataset, ABC):
     def evaluation_sample(self, index: int) -> DepthSample:
         """Frame `index` with the image at the network's size, the depth at its own, and the first caption."""
         frame = self.read_frame(index)
-        image, depth, relative_depth = evaluation_tensors(frame, self.input_size)
+        if self.resize is not None and self.input_size is not None:
+            image, depth, relative_depth = self.resize(frame, self.input_size)
+        else:
+            image, depth, relative_depth = evaluation_tensors(frame, self.input_size)
         caption = self.captions.lines(self.split, self.sample_ids[index])[0]
         return DepthSample(image, depth, depth > 0, caption, self.sample_ids[index], relative_depth)
 
@@ -106,6 +112,7 @@ class DepthDataset(Dataset, ABC):
             "split_sha256": digest,
             "caption_source": self.captions.description,
             "input_size": "frame" if self.input_size is None else list(self.input_size),
+            **({} if self.resize is None else {"image_resize": vars(self.resize)}),
         }
 
 

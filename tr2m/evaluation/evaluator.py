@@ -19,7 +19,7 @@ from tr2m.data.mixing import collate
 from tr2m.distributed import gather, is_main, process_count, process_rank
 from tr2m.errors import UserError
 from tr2m.evaluation.alignment import Kind
-from tr2m.evaluation.protocol import MIN_PIXELS, Protocol
+from tr2m.evaluation.protocol import Protocol
 from tr2m.models.contract import RescalingModel
 from tr2m.ops.metrics import METRICS
 from tr2m.types import DepthBatch
@@ -162,7 +162,7 @@ def summarise(parts: Sequence[dict[int, dict[str, Any]]], entry: EvaluationSet) 
     dataset, protocol = entry.dataset, entry.protocol
     if not rows:
         raise UserError(
-            f"{dataset.name}: none of {len(skipped)} frames has {MIN_PIXELS} valid pixels between "
+            f"{dataset.name}: none of {len(skipped)} frames has {protocol.min_pixels} valid pixels between "
             f"{protocol.min_depth} and {protocol.max_depth} {dataset.unit}; check the unit its depth files decode to"
         )
     result = {

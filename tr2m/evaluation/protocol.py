@@ -30,6 +30,7 @@ class Protocol:
         min_depth, max_depth: ground truth counts strictly between them, predictions are clamped to them.
         region: which pixels of the frame count.
         alignment: what is done with the ground truth before scoring.
+        min_pixels: an image with fewer scored pixels is skipped and counted.
         flip_tta: average with the prediction for the mirrored image (captions may say left and right: off).
     """
 
@@ -39,6 +40,7 @@ class Protocol:
     region: Region
     alignment: Alignment = UNALIGNED
     flip_tta: bool = False
+    min_pixels: int = MIN_PIXELS
 
     def scored(self, depth: Float[Tensor, "H W"], valid: Bool[Tensor, "H W"]) -> Bool[Tensor, "H W"]:
         """The pixels of a depth map that count: valid, strictly inside the range, inside the region."""
@@ -52,9 +54,9 @@ class Protocol:
         valid: Bool[Tensor, "H W"],
         kind: Kind = "metric_depth",
     ) -> dict[str, float] | None:
-        """Metrics of one image, or None if fewer than MIN_PIXELS pixels count."""
+        """Metrics of one image, or None if fewer than `min_pixels` pixels count."""
         scored = self.scored(depth, valid)
-        if int(scored.sum()) < MIN_PIXELS:
+        if int(scored.sum()) < self.min_pixels:
             return None
         prediction = resize_to(prediction, (depth.shape[0], depth.shape[1]))
         prediction = self.alignment(prediction, kind, depth, scored)
@@ -73,7 +75,7 @@ class Protocol:
             "alignment_description": self.alignment.description,
             "flip_tta": self.flip_tta,
             "averaging": "mean over the valid pixels of an image, then mean over images",
-            "min_pixels": MIN_PIXELS,
+            "min_pixels": self.min_pixels,
         }
 
 

@@ -91,8 +91,11 @@ def check_dataset(config: dict[str, Any], how: Thoroughness) -> Findings:
         try:
             dataset = build(reader, split=split)
         except UserError as error:
-            # One missing folder is one problem, not one for each split.
-            if str(error) not in findings.problems:
+            # One missing folder is one problem, not one for each split; what a protocol reads of another release may be
+            # missing.
+            if label != split:
+                findings.facts.append(f"{label}: cannot be scored: {error}")
+            elif str(error) not in findings.problems:
                 findings.problems.append(str(error))
             continue
         indices = choose_frames(dataset.sample_ids, how.frames or len(dataset), how.seed)

@@ -69,25 +69,27 @@ class CaptionFiles:
 
 
 class ColonCaptions:
-    """One sentence per frame, made from the name of its video, as the paper describes colonoscopy (Appendix A.1):
-    "The image shows a surgical scene of descending colon with texture type two."
+    """One sentence per frame, made from the name of its video, as the paper describes colonoscopy (Appendix A.1).
 
     Args:
-        named_videos: False where the data set does not say which part of the colon it shows (SimCol).
+        sentence: may have "{part}" and "{texture}", which a video named like `desc_t4_a` fills in; without them it is
+            the same for every frame.
+        parts: what parts of the colon are called otherwise than in COLON_PARTS.
     """
 
-    def __init__(self, named_videos: bool) -> None:
-        self.named_videos = named_videos
-        self.description = "sentence of the colon's part and texture" if named_videos else "sentence of a colon"
+    def __init__(self, sentence: str, parts: dict[str, str] | None = None) -> None:
+        self.sentence = sentence
+        self.parts = COLON_PARTS | (parts or {})
+        self.description = f'one sentence: "{sentence}"'
 
     def lines(self, split: str, sample_id: str) -> list[str]:
         """The sentence. Raises UserError if the frame's video is not named like `desc_t4_a`."""
-        if not self.named_videos:
-            return ["The image shows a surgical scene of colon."]
+        if "{" not in self.sentence:
+            return [self.sentence]
         match = re.match(r"([a-z]+)_t([1-4])_", sample_id)
         if match is None or match[1] not in COLON_PARTS:
             raise UserError(
                 f"{sample_id}: expected a video named like desc_t4_a, with one of {', '.join(COLON_PARTS)}."
             )
         number = TEXTURES[int(match[2]) - 1]
-        return [f"The image shows a surgical scene of {COLON_PARTS[match[1]]} with texture type {number}."]
+        return [self.sentence.format(part=self.parts[match[1]], texture=number)]

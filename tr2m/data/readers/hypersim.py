@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,15 +32,19 @@ class HyperSim(ListedDataset):
     """ "color" tone-maps the HDR rendering, "preview" is the authors' JPEG of the same."""
     mask_without_entity: bool = False
     """No depth where render_entity_id is -1, which means no geometry, whatever distance is stored there."""
+    every_preview: bool = False
+    """Frames are all whose preview is found, whatever the authors' list says; without a count to check."""
     image_size: Sequence[int] | None = None
     """(height, width) that the image, not the depth, is first resized to; None: as it is."""
 
     def index_frames(self) -> list[str]:
+        if self.every_preview:
+            return found_previews(self.root)
         frames = select_split(self.split_file, self.split, listed_frames(self.root / LIST, self.split))
         return ["/".join(frame) for frame in frames]
 
     def conditions(self) -> dict[str, object]:
-        options = ("image", "image_size", "mask_without_entity")
+        options = ("image", "every_preview", "image_size", "mask_without_entity")
         return {**super().conditions(), **{option: getattr(self, option) for option in options}}
 
     def read_frame(self, index: int) -> Frame:
@@ -60,6 +65,16 @@ class HyperSim(ListedDataset):
             depth = np.where(entity == -1, np.float32(0), depth)
         frame = pair(image, depth, image_path, depth_path)
         return resized_first(frame, self.image_size)
+
+
+def found_previews(root: Path) -> list[str]:
+    """scene/camera/number of every tone-mapped JPEG below `root`, sorted. Raises UserError if there is none."""
+    pattern = re.compile(r"(.+)/images/scene_(\w+)_final_preview/frame\.(\d{4})\.tonemap\.jpg")
+    found = (path.relative_to(root).as_posix() for path in root.glob("*/images/*/frame.*.tonemap.jpg"))
+    names = sorted("/".join(match.groups()) for name in found if (match := pattern.fullmatch(name)))
+    if not names:
+        raise UserError(f"{root}: no file */images/scene_*_final_preview/frame.*.tonemap.jpg; unpack the scenes there")
+    return names
 
 
 def listed_frames(path: Path, split: str) -> list[tuple[str, str]]:
