@@ -19,10 +19,11 @@ from tr2m.losses.image_contrast import ImageContrast
 RELATIVE = torch.tensor([[1.0, 2.0, 4.0]])
 
 
-def images(scales: list[float]) -> tuple[Tensor, Tensor, Tensor]:
-    """Relative depth, depth and valid pixels of images whose least-squares fit has these scales and shift 10."""
+def images(scales: list[float], shifts: list[float] | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """Relative depth, depth and valid pixels of images whose least-squares fit has these scales and shifts (10)."""
+    shift = torch.tensor(shifts or [10.0] * len(scales))[:, None, None]
     relative = RELATIVE.expand(len(scales), 1, 3).clone()
-    depth = 1 / (torch.tensor(scales)[:, None, None] * relative + 10)
+    depth = 1 / (torch.tensor(scales)[:, None, None] * relative + shift)
     return relative, depth, torch.ones_like(depth, dtype=torch.bool)
 
 
@@ -33,8 +34,9 @@ def tokens(*features: list[float]) -> Tensor:
 
 def test_three_images_by_hand():
     # By scale: image 0, image 2, image 1. Image 2 is a neighbour of both others and has no negative: it does not count.
+    # Fitted to the depth itself, image 0 would stand in the middle.
     fused = tokens([2.0, 0.0], [0.6, 0.8], [0.0, 3.0])
-    loss = ImageContrast(2, 0.5)(fused, *images([1.0, 3.0, 2.0]))
+    loss = ImageContrast(2, 0.5)(fused, *images([1.0, 3.0, 2.0], shifts=[10.0, 100.0, 10.0]))
     first = -math.log(math.exp(0 / 0.5) / (math.exp(0 / 0.5) + math.exp(0.6 / 0.5)))
     second = -math.log(math.exp(0.8 / 0.5) / (math.exp(0.8 / 0.5) + math.exp(0.6 / 0.5)))
     assert loss.item() == pytest.approx((first + second) / 2, rel=1e-5)

@@ -48,8 +48,7 @@ class ImageContrast(nn.Module):
         positive, negative = self.pairs(scale, valid.flatten(1).any(dim=1))
         features = F.normalize(fused_tokens.float().mean(dim=1), dim=1)
         logits = features @ features.T / self.temperature
-        # Not infinity, which would leave an image without a negative no gradient but NaN.
-        against = logits.masked_fill(~negative, torch.finfo(logits.dtype).min).logsumexp(dim=1, keepdim=True)
+        against = logits.masked_fill(~negative, float("-inf")).logsumexp(dim=1, keepdim=True)
         losses = (F.softplus(against - logits) * positive).sum(dim=1) / positive.sum(dim=1).clamp(min=1)
         usable = positive.any(dim=1) & negative.any(dim=1)
         return (losses * usable).sum() / usable.sum().clamp(min=1)
