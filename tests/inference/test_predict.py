@@ -58,7 +58,7 @@ def test_a_given_relative_depth_replaces_the_models_own(model: TR2M):
             420,
             r"10x4000 .*420x168000 pixels, 360,000 patches, .*give --input-size \d+",
         ),
-        ((1, 40_000), 14, "cut the image into pieces"),
+        ((1, 40_000), 14, "expected at most 16,384; cut the image into pieces"),
         ((40, 60), 13, "--input-size 13: expected at least 14 pixels"),
         ((40, 60), -5, "--input-size -5: expected at least 14 pixels"),
         ((40, 60), 0, "--input-size 0: expected at least 14 pixels"),
