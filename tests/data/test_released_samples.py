@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+import trees
 import yaml
 from PIL import Image
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.skipif("TR2M_SAMPLES" not in os.environ, reason="TR2M_S
 SAMPLES = Path(os.environ.get("TR2M_SAMPLES", ""))
 
 
-def released(name: str, tmp_path: Path, **changes: object) -> tuple[DepthDataset, Protocol]:
+def released(name: str, **changes: object) -> tuple[DepthDataset, Protocol]:
     """Reader and protocol of a data set, as `protocol=released` has them, on the sample frames."""
     settings = tiny.config(f"dataset={name}", name="eval")["dataset"]
     protocol = settings["protocols"]["released"]
@@ -49,7 +50,6 @@ def test_nyuv2(tmp_path: Path):
     captions = {"_target_": "tr2m.data.captions.files.CaptionFiles", "root": str(SAMPLES / "captions/nyu")}
     dataset, protocol = released(
         "nyuv2",
-        tmp_path,
         root=str(SAMPLES / "nyuv2"),
         captions=captions,
         split_file=split_file(tmp_path, {"bedroom": "77"}),
@@ -64,7 +64,6 @@ def test_kitti(tmp_path: Path):
     captions = {"_target_": "tr2m.data.captions.files.CaptionFiles", "root": str(SAMPLES / "captions/kitti")}
     dataset, protocol = released(
         "kitti",
-        tmp_path,
         root=str(SAMPLES / "kitti"),
         captions=captions,
         ground_truth="velodyne_raw",
@@ -89,9 +88,23 @@ def test_simcol(tmp_path: Path):
     for kind in ("Depth", "FrameBuffer"):
         (tree / f"{kind}_{number}.png").write_bytes((folder / f"{kind}_{number}.png").read_bytes())
     frames = split_file(tmp_path, {"SyntheticColon_I/Frames_S5": str(int(number))})
-    dataset, protocol = released("simcol", tmp_path, root=str(tmp_path / "simcol"), split_file=frames)
+    dataset, protocol = released("simcol", root=str(tmp_path / "simcol"), split_file=frames)
     depth = np.asarray(Image.open(path), dtype=np.float64) * 200 / (255 * 256)
     assert score(dataset, protocol, 0, 40.0) == pytest.approx(abs_rel_of(40.0, depth, 0.1, 100), rel=1e-5)
     image = dataset.evaluation_sample(0).image
     pixels = Image.fromarray(np.asarray(dataset.read_frame(0).image)).resize((640, 480), Image.BILINEAR)
     assert image[:, 0, 0].tolist() == pytest.approx((np.asarray(pixels)[0, 0] / 255).tolist(), abs=1e-6)
+
+
+def test_sunrgbd(tmp_path: Path):
+    folders = ["kv1/b3dodata/img_0063", "kv2/align_kv2/2014-12-18_11-31-54_260595134347"]
+    (tmp_path / "SUNRGBD").symlink_to(SAMPLES / "sunrgbd/SUNRGBD")
+    trees.allsplit(tmp_path, folders)
+    frames = trees.split_counts(tmp_path / "list.yaml", "test", {folder.rpartition("/")[0]: 1 for folder in folders})
+    captions = {"_target_": "tr2m.data.captions.files.ColonCaptions", "sentence": "A room."}
+    dataset, protocol = released("sunrgbd", root=str(tmp_path), captions=captions, split_file=str(frames))
+    for index, folder in enumerate(folders):
+        path = next((SAMPLES / "sunrgbd/SUNRGBD" / folder / "depth").glob("*.png"))
+        depth = np.asarray(Image.open(path), dtype=np.float64)[45:471, 41:601] / 10_000
+        assert score(dataset, protocol, index, 2.0) == pytest.approx(abs_rel_of(2.0, depth, 1e-3, 8), rel=1e-5)
+        assert dataset.evaluation_sample(index).image.shape == (3, 518, 728)

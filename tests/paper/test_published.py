@@ -1,12 +1,21 @@
 """The paper's numbers beside a result: agreement to the printed digits, and when the comparison does not apply."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
+from world import Flat
 
+from tr2m.cli.eval import write
+from tr2m.data.eval_regions import FullFrame
+from tr2m.evaluation.evaluator import EvaluationSet, evaluate
+from tr2m.evaluation.protocol import Protocol
 from tr2m.paper import published
 from tr2m.shipped import shipped
+from tr2m.types import DepthBatch
 
 CONFIGS = shipped("configs")
 SETS = ("nyuv2", "kitti", "void", "c3vd", "sunrgbd", "ibims", "hypersim", "diode", "simcol")
@@ -18,6 +27,16 @@ KITTI = {
     "rmse_log": "0.093",
     "rmse": "2.328",
 }
+
+
+@dataclass(frozen=True)
+class Perfect:
+    """Predicts the ground truth."""
+
+    kind: str = "metric_depth"
+
+    def __call__(self, batch: DepthBatch) -> torch.Tensor:
+        return batch.depth
 
 
 def printed_numbers(dataset: str) -> dict[str, str]:
@@ -97,3 +116,13 @@ def test_other_protocols_and_other_data_are_not_compared():
     assert compare_with_paper(other, "tr2m_released", "correct") == ""
     room = result() | {"dataset": "synthetic_room"}
     assert compare_with_paper(room, "tr2m_released", "correct") == ""
+
+
+def test_eval_prints_the_comparison_under_released_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    for name in ("released", "paper"):
+        sets = [EvaluationSet(Flat([2.0], [48], "nyuv2"), Protocol(name, 1e-3, 10.0, FullFrame()))]
+        evaluations = evaluate(Perfect(), sets, torch.device("cpu"), 0)
+        write(evaluations, tmp_path, {"method": "tr2m_released", "captions": "correct"}, ("paper", "correct", "none"))
+        printed = capsys.readouterr().out
+        assert ("abs_rel  paper 0.082  here 0.000  -0.0820  differs" in printed) == (name == "released")
+        assert ("not a reproduction: 1 frames of 654" in printed) == (name == "released")
