@@ -25,21 +25,22 @@ def test_the_mean_is_that_of_the_logarithms_and_the_spread_their_deviation():
 
 
 class Scripted(RescalingModel):
-    """Its features are the caption, its maps are set by it."""
+    """Its features are the caption and the image's size; the caption sets its maps."""
 
     size_multiple = 1
     encoded = 0
 
     def encode(self, image, captions, relative_depth=None, image_tokens=None):
         self.encoded += 1
-        return captions[0]
+        return captions[0], image.shape[-2:]
 
     def with_caption(self, features, caption):
-        return caption
+        return caption, features[1]
 
     def rescale(self, features):
-        scale, shift, depth = {"near": (2.0, 3.0, 1.0), "far": (8.0, 12.0, 4.0), "farther": (4.0, 6.0, 16.0)}[features]
-        maps = [torch.full((1, 1, 2), value) for value in (depth, scale, shift)]
+        caption, size = features
+        scale, shift, depth = {"near": (2.0, 3.0, 1.0), "far": (8.0, 12.0, 4.0), "farther": (4.0, 6.0, 16.0)}[caption]
+        maps = [torch.full((1, *size), value) for value in (depth, scale, shift)]
         return TR2MOutput(torch.zeros(1, 2, 1), (1, 2), *maps)
 
     def fingerprints(self):
@@ -72,7 +73,7 @@ def test_what_is_scored_is_the_mean():
     dataset.captions = dataset
     batch = collate([(dataset, dataset.evaluation_sample(0))]).to(torch.device("cpu"))
     method = CaptionAverage(Scripted(), dataset)
-    torch.testing.assert_close(method(batch), torch.full((1, 1, 2), 2.0))
+    torch.testing.assert_close(method(batch), torch.full((1, 28, 42), 2.0))
     assert method.spreads == {"flat/0": pytest.approx(math.log(2))}
 
 
