@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test slow lint format mutants
+.PHONY: demo test slow lint format mutants newest
 
 # The stamp is newer than what the environment depends on, or the environment is made again.
 .venv/installed: pyproject.toml constraints.txt
@@ -34,3 +34,11 @@ format: .venv/installed
 SHARE := 1
 mutants: .venv/installed
 	$(BIN)/python tests/mutants/run.py --share $(SHARE)
+
+# The models' tests under the newest versions that pyproject.toml admits, in an environment of its own; prints what is newer
+# than constraints.txt. A failure says that a library moved, or that no index could be asked.
+newest:
+	$(PYTHON) -m venv --clear .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --editable '.[dev]'
+	.venv-newest/bin/python -m pip freeze --exclude-editable | diff constraints.txt - | grep '^>' || echo "nothing newer"
+	OMP_NUM_THREADS=1 .venv-newest/bin/python -m pytest -q -n 2 --dist loadfile tests/models

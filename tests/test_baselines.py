@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tiny
 import torch
+import yaml
 from torch import nn
 from world import Flat
 
+from tr2m.build import build
 from tr2m.data.eval_regions import FullFrame
 from tr2m.errors import UserError
 from tr2m.evaluation.depth_network import DepthNetwork
 from tr2m.evaluation.evaluator import EvaluationSet, evaluate
 from tr2m.evaluation.protocol import Protocol
-from tr2m.experiment.baselines import show_as_published
+from tr2m.experiment.baselines import align, show_as_published
+from tr2m.paper.tables.layout import FITTED_TO_EACH_IMAGE
 from tr2m.types import Frame
 
 BASELINES = sorted(path.stem for path in (tiny.CONFIGS / "baseline").glob("*.yaml"))
@@ -93,3 +97,22 @@ def test_training_needs_one_size():
     dataset.input_size = None
     with pytest.raises(UserError, match=r"flat: frames of a batch need one size; set input_size"):
         dataset.training_sample(0, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("path", sorted((tiny.CONFIGS / "alignment").glob("*.yaml")), ids=lambda path: path.stem)
+def test_an_alignment_that_looks_at_the_ground_truth_wins_no_table(path: Path):
+    alignment = build(yaml.safe_load(path.read_text()))
+    if path.stem != "global":
+        assert alignment.name == path.stem
+        assert ("uses ground truth" in alignment.description) == (alignment.name in FITTED_TO_EACH_IMAGE)
+
+
+def test_the_global_fit_sees_whole_frames_too():
+    reader = tiny.config("dataset=synthetic_room", name="eval")["dataset"]["reader"]
+    reader |= {"count": {"train": 2, "test": 1}, "size": [30, 50]}
+    settings = {"dataset": {"reader": reader, "train_split": "train"}}
+    settings["alignment"] = {"_target_": "tr2m.evaluation.global_fit.FitGlobally"}
+    scored = [EvaluationSet(build(reader, split="test"), Protocol("paper", "m", 1e-3, 10.0, FullFrame()))]
+    network = Looks()
+    align(show_as_published(scored, {"whole_frame": True}), settings, DepthNetwork(network, "metric_depth"), CPU)
+    assert [image.shape for image in network.seen] == [(1, 3, 30, 50)] * 2

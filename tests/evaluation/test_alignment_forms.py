@@ -15,6 +15,7 @@ from tr2m.evaluation.alignment import (
     DepthLinearFit,
     LevenbergMarquardtFit,
     LinearFit,
+    PositiveLinearFit,
     RobustFit,
 )
 from tr2m.evaluation.protocol import Protocol
@@ -28,7 +29,7 @@ def abs_rel(alignment, relative: torch.Tensor, depth: torch.Tensor = DEPTH) -> f
     return metrics["abs_rel"]
 
 
-@pytest.mark.parametrize("alignment", [LinearFit(), LevenbergMarquardtFit(), RobustFit()])
+@pytest.mark.parametrize("alignment", [LinearFit(), PositiveLinearFit(), LevenbergMarquardtFit(), RobustFit()])
 def test_inverse_depth_up_to_scale_and_shift_is_recovered(alignment):
     # 1 / depth = 0.5 * relative + 0.05
     assert abs_rel(alignment, 2 / DEPTH - 0.1) < 1e-4
@@ -43,6 +44,21 @@ def test_the_robust_fit_shrugs_off_wild_pixels_better_than_least_squares():
     wild = 2 / DEPTH - 0.1
     wild[0, :2] = 8.0
     assert abs_rel(RobustFit(), wild) < abs_rel(LinearFit(), wild) / 2
+
+
+def test_the_robust_fit_by_hand():
+    # Median 2 and mean deviation (2 + 1 + 0 + 1 + 8) / 5 = 2.4, where the median deviation is 1; 3 and 1.2 to match.
+    scale, shift = RobustFit().fit(torch.tensor([0.0, 1, 2, 3, 10]), 1 / torch.tensor([1.0, 2, 3, 4, 5]))
+    assert (scale, shift) == (pytest.approx(0.5), pytest.approx(2.0))
+
+
+def test_pixels_without_a_positive_prediction_count_in_one_linear_fit_and_not_in_the_other():
+    # 1 / depth = 2 x + 1 but for the pixels at 0 and -1. Over all five: means 1 and 3.6, sum of squares 10, of products
+    # 15, so 1.5 and 2.1.
+    relative = torch.tensor([0.0, -1, 1, 2, 3])
+    depth = 1 / torch.tensor([2.0, 1, 3, 5, 7])
+    assert PositiveLinearFit().fit(relative, depth) == (pytest.approx(2.0), pytest.approx(1.0))
+    assert LinearFit().fit(relative, depth) == (pytest.approx(1.5), pytest.approx(2.1))
 
 
 def test_positive_factors_cannot_turn_a_prediction_upside_down():

@@ -92,7 +92,7 @@ class InverseDepthFit(ABC):
 
 @dataclass(frozen=True)
 class LinearFit(InverseDepthFit):
-    """Least squares in inverse depth."""
+    """Least squares in inverse depth over all scored pixels (MiDaS)."""
 
     name: str = "linear_fit"
     description: str = "linear fit of each image in inverse depth (uses ground truth)"
@@ -101,6 +101,17 @@ class LinearFit(InverseDepthFit):
         everything = torch.ones_like(inverse, dtype=torch.bool)
         scale, shift = fit_scale_shift(inverse[None, None], 1 / depth[None, None], everything[None, None])
         return scale.item(), shift.item()
+
+
+@dataclass(frozen=True)
+class PositiveLinearFit(LinearFit):
+    """As LinearFit, without the pixels whose prediction is not positive (Marigold's `least_square_disparity`)."""
+
+    name: str = "positive_linear_fit"
+    description: str = "linear fit of each image in inverse depth where the prediction is positive (uses ground truth)"
+
+    def fit(self, inverse: Float[Tensor, " P"], depth: Float[Tensor, " P"]) -> tuple[float, float]:
+        return super().fit(inverse[inverse > 0], depth[inverse > 0])
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import yaml
 
 # Alignments that look at the ground truth of the image they score: such rows win nothing (grey in the paper).
-FITTED_TO_EACH_IMAGE = ("median", "linear_fit", "depth_fit", "lm_fit", "robust_fit")
+FITTED_TO_EACH_IMAGE = ("median", "linear_fit", "positive_linear_fit", "depth_fit", "lm_fit", "robust_fit")
 
 
 @dataclass(frozen=True)
