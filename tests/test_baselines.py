@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,13 @@ from world import Flat
 
 from tr2m.build import build
 from tr2m.data.eval_regions import FullFrame
+from tr2m.data.mixing import collate
 from tr2m.errors import UserError
 from tr2m.evaluation.depth_network import DepthNetwork
 from tr2m.evaluation.evaluator import EvaluationSet, evaluate
 from tr2m.evaluation.protocol import Protocol
 from tr2m.experiment.baselines import align, show_as_published
+from tr2m.models.compared.rsa import RSAFactors
 from tr2m.paper.tables.layout import FITTED_TO_EACH_IMAGE
 from tr2m.types import Frame
 
@@ -116,3 +118,21 @@ def test_the_global_fit_sees_whole_frames_too():
     network = Looks()
     align(show_as_published(scored, {"whole_frame": True}), settings, DepthNetwork(network, "metric_depth"), CPU)
     assert [image.shape for image in network.seen] == [(1, 3, 30, 50)] * 2
+
+
+def test_a_published_rsa_predicts_metres_and_is_scored_in_the_unit_of_the_data_set(tmp_path: Path):
+    torch.save({"model": RSAFactors(256).state_dict()}, tmp_path / "rsa.pt")
+    overrides = (f"baseline.method.model.checkpoint={tmp_path}/rsa.pt", "dataset=nyuv2")
+    settings = tiny.config("baseline=rsa_published", *overrides, name="eval")["baseline"]["method"]
+    parts = tiny.config("model=tiny", "model.text_encoder.width=256")["model"]
+    relative = {
+        **settings["model"]["relative_depth"],
+        **{k: parts["relative_depth"][k] for k in ("architecture", "pretrained", "seed")},
+    }
+    settings["model"] |= {"text_encoder": parts["text_encoder"], "relative_depth": relative}
+    method = build(settings)
+    dataset = Flat([3.0], [48])
+    batch = collate([(dataset, dataset.evaluation_sample(0))]).to(CPU)
+    metres = method.model(batch.image, batch.captions).metric_depth
+    assert torch.equal(method(replace(batch, unit="m")), metres)
+    torch.testing.assert_close(method(replace(batch, unit="mm")), 1000 * metres)

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tr2m.evaluation.alignment import Kind
+from tr2m.models.contract import RescalingModel
 from tr2m.types import UNITS_PER_METRE, DepthBatch
 
 
@@ -29,3 +30,15 @@ class DepthNetwork:
             return batch.relative_depth
         prediction = self.model(batch.image)
         return prediction if self.kind == "relative_depth" else prediction * UNITS_PER_METRE[batch.unit]
+
+
+@dataclass(frozen=True)
+class CaptionedDepthNetwork:
+    """A published network that reads the caption too, and predicts metres, whatever the unit of the data set."""
+
+    model: RescalingModel
+    kind: Kind = "metric_depth"
+
+    def __call__(self, batch: DepthBatch) -> Float[Tensor, "B H W"]:
+        depth = self.model(batch.image, batch.captions, batch.relative_depth).metric_depth
+        return depth * UNITS_PER_METRE[batch.unit]
