@@ -35,10 +35,14 @@ SHARE := 1
 mutants: .venv/installed
 	$(BIN)/python tests/mutants/run.py --share $(SHARE)
 
-# The models' tests under the newest versions that pyproject.toml admits, in an environment of its own; prints what is newer
-# than constraints.txt. A failure says that a library moved, or that no index could be asked.
-newest:
-	$(PYTHON) -m venv --clear .venv-newest
-	.venv-newest/bin/python -m pip install --quiet --editable '.[dev]'
-	.venv-newest/bin/python -m pip freeze --exclude-editable | diff constraints.txt - | grep '^>' || echo "nothing newer"
-	OMP_NUM_THREADS=1 .venv-newest/bin/python -m pytest -q -n 2 --dist loadfile tests/models
+# The models' tests under the newest versions that pyproject.toml admits: an environment that takes from .venv what is newest
+# already, prints the rest, and is thrown away. A failure says that a library moved, or that no index could be asked.
+NEWEST := .venv-newest/bin/python
+SITE := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
+newest: .venv/installed
+	$(BIN)/python -m venv --clear .venv-newest
+	$(BIN)/python $(SITE) > "$$($(NEWEST) $(SITE))/tested.pth"
+	$(NEWEST) -m pip install -qq --upgrade --upgrade-strategy eager --editable '.[dev]'
+	$(NEWEST) -m pip freeze --exclude-editable | diff constraints.txt - | grep '^>' || echo "nothing newer than constraints.txt"
+	OMP_NUM_THREADS=1 $(NEWEST) -m pytest -q -n 2 --dist loadfile tests/models
+	rm -r .venv-newest

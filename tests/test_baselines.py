@@ -114,7 +114,7 @@ def test_the_global_fit_sees_whole_frames_too():
     reader |= {"count": {"train": 2, "test": 1}, "size": [30, 50]}
     settings = {"dataset": {"reader": reader, "train_split": "train"}}
     settings["alignment"] = {"_target_": "tr2m.evaluation.global_fit.FitGlobally"}
-    scored = [EvaluationSet(build(reader, split="test"), Protocol("paper", "m", 1e-3, 10.0, FullFrame()))]
+    scored = [EvaluationSet(build(reader, split="test"), Protocol("paper", 1e-3, 10.0, FullFrame()))]
     network = Looks()
     align(show_as_published(scored, {"whole_frame": True}), settings, DepthNetwork(network, "metric_depth"), CPU)
     assert [image.shape for image in network.seen] == [(1, 3, 30, 50)] * 2
@@ -129,7 +129,7 @@ def test_a_published_rsa_predicts_metres_and_is_scored_in_the_unit_of_the_data_s
         **settings["model"]["relative_depth"],
         **{k: parts["relative_depth"][k] for k in ("architecture", "pretrained", "seed")},
     }
-    settings["model"] |= {"text_encoder": parts["text_encoder"], "relative_depth": relative}
+    settings["model"] |= {"text_encoder": parts["text_encoder"], "text_width": 256, "relative_depth": relative}
     method = build(settings)
     dataset = Flat([3.0], [48])
     batch = collate([(dataset, dataset.evaluation_sample(0))]).to(CPU)
