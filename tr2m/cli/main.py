@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import json
 import os
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from tr2m import __version__
 from tr2m.errors import UserError
+from tr2m.json_text import json_text
 
 # Each is a module of this folder with main(arguments); no module is imported for the list.
 COMMANDS = {
@@ -98,4 +98,4 @@ def tell_torchrun(message: str) -> None:
     """
     if file := os.environ.get("TORCHELASTIC_ERROR_FILE"):
         timestamp = {"timestamp": str(int(time.time()))}
-        Path(file).write_text(json.dumps({"message": {"message": message, "extraInfo": timestamp}}))
+        Path(file).write_text(json_text({"message": {"message": message, "extraInfo": timestamp}}))
