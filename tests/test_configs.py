@@ -38,7 +38,7 @@ def test_experiments_compose_and_build(experiment: str):
     tiny_encoders = tiny_model(experiment)
     settings = tiny.config(f"experiment={experiment}", *tiny_encoders)
     model = build(settings["model"])
-    contrast = build(settings["contrast"], encoder=model.rescale_encoder)
+    contrast = build(settings["contrast"], model=model)
     build(settings["objective"])
     build(settings["optim"]["schedule"])
     build(settings["optim"]["optimizer"], params=[*model.parameters(), *contrast.parameters()])

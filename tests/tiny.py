@@ -59,7 +59,7 @@ def parts(*overrides: str) -> tuple[TR2M, MomentumContrast, Objective]:
     settings = config("model=tiny", *SMALL, *overrides)
     torch.manual_seed(0)
     model = build(settings["model"])
-    contrast = build(settings["contrast"], encoder=model.rescale_encoder)
+    contrast = build(settings["contrast"], model=model)
     return model, contrast, build(settings["objective"])
 
 

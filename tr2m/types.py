@@ -127,6 +127,8 @@ class TR2MOutput(DepthOutput):
     """Per unit of depth and per unit of relative depth, > 0."""
     shift_map: Float[Tensor, "B H W"]
     """Per unit of depth, >= 0."""
+    head_features: tuple[Float[Tensor, "B C h2 w2"], ...] = ()
+    """The features of the scale head and of the shift head, of those that have any."""
 
 
 @dataclass(frozen=True)
@@ -138,5 +140,5 @@ class ContrastFeatures:
     """Without gradient."""
     partner: Int[Tensor, " B"] | None
     """For each image the index of another one in the batch; None in a batch of one."""
-    stride: int
+    stride: float
     """Tokens per side of one cell."""

@@ -71,7 +71,7 @@ def test_cached_features_leave_their_networks_out_of_the_step():
     assert "RelativeDepthModel" in said[0]
     assert "DINOv2ImageEncoder" not in said[1]
     assert "RelativeDepthModel" not in said[1]
-    assert "DPTHead" in said[1]
+    assert "MapHead" in said[1]
 
 
 def test_predict_compares_with_its_peers():
@@ -133,12 +133,13 @@ def test_operations_of_two_heads_are_those_of_paper_and_pencil():
     for overrides in ([], constant):
         settings = tiny.config("what=train", "model=tiny", *tiny.SMALL, *overrides, name="benchmark")
         counts.append(step_flops(make_trainer(settings, CPU, (28, 70)), random_batch((28, 70), 1, CPU)))
-    tokens, width = 2 * 5, 16
-    # project; two upsamplings, which make 4 tokens of each; to_logit at 16 times the tokens.
-    multiplications = tokens * (width**2 + 4 * width**2 + 16 * width**2 + 16 * width)
+    decoder, mid, hidden = 16, 16, 8
+    # A 3x3 convolution at 64 cells a token; another one and the logit at every pixel, 196 a token.
+    multiplications = 2 * 5 * (64 * 9 * decoder * mid + 196 * (9 * mid * hidden + hidden))
+    # The logit of an image is made again in the backward pass.
+    again = 2 * 5 * 196 * hidden
     # Two operations each, two heads; forward, gradient of the weights, gradient of the input.
-    assert counts[0]["total"] - counts[1]["total"] == multiplications * 2 * 2 * 3
-    assert counts[0]["DPTHead"] == multiplications * 2 * 2 * 3
+    assert counts[0]["MapHead"] == (3 * multiplications + again) * 2 * 2
 
 
 def test_the_stopwatch_and_the_summary():

@@ -11,7 +11,7 @@ def terms_of(batch: DepthBatch, *overrides: str) -> tuple[dict[str, torch.Tensor
     model, contrast, objective = tiny.parts(*overrides)
     features = model.encode(batch.image, batch.captions)
     output = model.rescale(features)
-    return objective(output, contrast(output.fused_tokens, features), features.relative_depth, batch), model
+    return objective(output, contrast(output, features), features.relative_depth, batch), model
 
 
 def test_total_is_the_weighted_sum_of_equation_9():

@@ -45,7 +45,7 @@ def test_as_many_batch_shapes_as_a_mixed_training_has_are_all_compiled():
     with torch._dynamo.config.patch(fail_on_recompile_limit_hit=True):
         for images, height, width in BATCHES:
             grid = height // 14, width // 14
-            model.scale_head(torch.rand(images, grid[0] * grid[1], 16), grid, (height, width))
+            model.decoder(torch.rand(images, grid[0] * grid[1], 16), grid)
     assert counter.frame_count >= len(BATCHES)
     torch._dynamo.reset()
 

@@ -29,13 +29,13 @@ def test_model_train_leaves_the_encoders_in_eval_mode():
 
 def test_no_optimiser_sees_and_no_checkpoint_carries_frozen_weights():
     model, contrast, objective = tiny.parts()
-    trained = ("rescale_encoder.", "scale_head.", "shift_head.")
+    trained = ("rescale_encoder.", "decoder.", "scale_head.", "shift_head.")
     assert all(name.startswith(trained) for name, _ in model.named_parameters())
     assert all(name.startswith(trained) for name in model.state_dict())
     batch = tiny.batch()
     features = model.encode(batch.image, batch.captions)
     output = model.rescale(features)
-    objective(output, contrast(output.fused_tokens, features), features.relative_depth, batch)["total"].backward()
+    objective(output, contrast(output, features), features.relative_depth, batch)["total"].backward()
     frozen = [b for part in (model.image_encoder, model.text_encoder, model.relative_depth) for b in part.buffers()]
     assert len(frozen) > 50
     assert all(buffer.grad is None and not buffer.requires_grad for buffer in frozen)

@@ -1,51 +1,57 @@
-import math
-
 import torch
+from torch import nn
 
-from tr2m.models.fusion import CrossModalityAttention, TextBroadcast
-
-
-def softmax_attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-    return torch.softmax(query @ key.T / math.sqrt(query.shape[1]), dim=1) @ value
+from tr2m.models.attention import MultiHeadAttention
+from tr2m.models.fusion import CrossModalityAttention, QuickGELU, TextBroadcast
 
 
-def test_equations_1_and_2_on_the_features_themselves():
-    image, text = torch.randn(1, 5, 4), torch.randn(1, 3, 4)
+def test_attention_is_that_of_torch_with_the_same_parameters():
+    torch.manual_seed(0)
+    ours = MultiHeadAttention(12, 3)
+    torch.manual_seed(0)
+    torchs = nn.MultiheadAttention(12, 3, batch_first=True)
+    assert ours.state_dict().keys() == torchs.state_dict().keys()
+    # The same first weights, up to the order in which they were drawn.
+    assert all(torch.equal(w.std() > 0, torchs.state_dict()[n].std() > 0) for n, w in ours.state_dict().items())
+    assert ours.in_proj_weight.std() == torch.tensor(torchs.in_proj_weight.std().item()).to(ours.in_proj_weight)
+    torchs.load_state_dict(ours.state_dict() | {"in_proj_bias": torch.randn(36), "out_proj.bias": torch.randn(12)})
+    ours.load_state_dict(torchs.state_dict())
+    queries, context = torch.randn(2, 5, 12), torch.randn(2, 4, 12)
+    valid = torch.tensor([[True, True, False, True], [True, False, False, False]])
+    expected, _ = torchs(queries, context, context, key_padding_mask=~valid)
+    torch.testing.assert_close(ours(queries, context, valid), expected)
+    expected, _ = torchs(queries, context, context)
+    torch.testing.assert_close(ours(queries, context), expected)
+
+
+def test_one_token_of_context_is_the_same_for_every_query():
+    ours, torchs = MultiHeadAttention(12, 3), nn.MultiheadAttention(12, 3, batch_first=True)
+    ours.load_state_dict(torchs.state_dict())
+    queries, context = torch.randn(2, 5, 12), torch.randn(2, 1, 12)
+    result = ours(queries, context)
+    assert result.shape == (2, 1, 12)
+    torch.testing.assert_close(result.expand(2, 5, 12), torchs(queries, context, context)[0])
+
+
+def test_padding_does_not_reach_the_image():
+    fusion = CrossModalityAttention(8, 2)
+    image, text = torch.randn(1, 4, 8), torch.randn(1, 3, 8)
     valid = torch.tensor([[True, True, False]])
-    fusion = CrossModalityAttention(4, "sequence", "none")
-    expected = (
-        image[0]
-        + softmax_attention(image[0], image[0], image[0])
-        + softmax_attention(image[0], text[0, :2], text[0, :2])
-    )
-    torch.testing.assert_close(fusion(image, text, valid)[0], expected)
-
-
-def test_learned_projections_share_the_query():
-    image, text = torch.randn(1, 5, 4), torch.randn(1, 2, 4)
-    fusion = CrossModalityAttention(4, "sequence", "full")
-    query = fusion.image_query(image[0])
-    expected = (
-        image[0]
-        + softmax_attention(query, fusion.image_key(image[0]), fusion.image_value(image[0]))
-        + softmax_attention(query, fusion.text_key(text[0]), fusion.text_value(text[0]))
-    )
-    torch.testing.assert_close(fusion(image, text, torch.ones(1, 2, dtype=torch.bool))[0], expected)
-
-
-def test_one_text_token_adds_its_value_to_every_pixel():
-    image, text = torch.randn(2, 5, 4), torch.randn(2, 1, 4)
-    valid = torch.ones(2, 1, dtype=torch.bool)
-    pooled, sequence = CrossModalityAttention(4, "pooled", "full"), CrossModalityAttention(4, "sequence", "full")
-    sequence.load_state_dict(
-        pooled.state_dict() | {f"text_key.{k}": v for k, v in pooled.image_key.state_dict().items()}
-    )
-    assert pooled.text_key is None
-    torch.testing.assert_close(pooled(image, text, valid), sequence(image, text, valid))
+    changed = text.clone()
+    changed[:, 2] += 5
+    assert torch.equal(fusion(image, text, valid), fusion(image, changed, valid))
+    changed[:, 1] += 5
+    assert not torch.equal(fusion(image, text, valid), fusion(image, changed, valid))
 
 
 def test_padding_does_not_reach_the_text_mean():
     text = torch.tensor([[[1.0, 2.0], [3.0, 4.0], [99.0, 99.0]]])
     fusion = TextBroadcast(2)
     fused = fusion(torch.zeros(1, 4, 2), text, torch.tensor([[True, True, False]]))
-    torch.testing.assert_close(fused, fusion.text_value(torch.tensor([2.0, 3.0])).expand(1, 4, 2))
+    mean = torch.tensor([2.0, 3.0])
+    torch.testing.assert_close(fused, (mean + fusion.mlp(fusion.mlp_norm(mean))).expand(1, 4, 2))
+
+
+def test_quick_gelu_by_hand():
+    # 1 / (1 + e^-1.702) = 0.84579
+    torch.testing.assert_close(QuickGELU()(torch.tensor([1.0, 0.0])), torch.tensor([0.84579, 0.0]), atol=1e-5, rtol=0)

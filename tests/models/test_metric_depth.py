@@ -9,12 +9,12 @@ from tr2m.losses.objective import Objective
 def training_terms(experiment: str, *overrides: str) -> tuple[torch.nn.Module, dict[str, torch.Tensor]]:
     settings = tiny.config(f"experiment={experiment}", *tiny.DEPTH_ANYTHING, *overrides)
     model = build(settings["model"])
-    contrast = build(settings["contrast"], encoder=model.rescale_encoder)
+    contrast = build(settings["contrast"], model=model)
     objective: Objective = build(settings["objective"])
     batch = tiny.batch()
     features = model.encode(batch.image, batch.captions, batch.relative_depth)
     output = model.rescale(features)
-    terms = objective(output, contrast(output.fused_tokens, features), features.relative_depth, batch)
+    terms = objective(output, contrast(output, features), features.relative_depth, batch)
     terms["total"].backward()
     return model, terms
 

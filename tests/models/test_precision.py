@@ -20,14 +20,14 @@ def losses_and_maps() -> tuple[dict[str, float], list[torch.Tensor]]:
     model, contrast, objective = tiny.parts()
     with torch.no_grad():
         # Where an endoscope's maps are, and where bfloat16 has steps of 1/32.
-        model.scale_head.to_logit.bias += 6.5
+        model.scale_head.to_logit.bias += 11.1
     batch = tiny.batch()
     torch.manual_seed(0)
     features = model.encode(batch.image, batch.captions)
     output = model.rescale(features)
-    terms = objective(output, contrast(output.fused_tokens, features), features.relative_depth, batch)
+    terms = objective(output, contrast(output, features), features.relative_depth, batch)
     terms["total"].backward()
-    gradient = model.scale_head.project.weight.grad
+    gradient = model.decoder.project.weight.grad
     return {name: value.item() for name, value in terms.items()}, [output.scale_map, output.shift_map, gradient]
 
 

@@ -6,23 +6,23 @@ from dataclasses import replace
 import pytest
 import tiny
 import torch
-import torch.nn.functional as F
 
+from tr2m.benchmark.plain_network import plain_maps
 from tr2m.experiment import parameters
-from tr2m.models.heads import DPTHead, Upsample2x
+from tr2m.models.decoder import on_grid
+from tr2m.models.heads import MapHead
+from tr2m.models.released_names import to_released
 from tr2m.models.tr2m import rescale_depth
 
+PARTS = ("text_projection", "fusion", "decoder", "scale_head", "shift_head")
 
-def test_parameter_budgets_of_the_paper():
+
+def test_the_trained_part_has_the_released_size():
     counts = parameters.count_parameters(tiny.config(name="summary"))
-    assert counts["scale_head"] == counts["shift_head"]
-    assert counts["scale_head"] + counts["shift_head"] == pytest.approx(18.9e6, rel=0.005)
+    assert [counts[part] for part in PARTS] == [787_456, 16_798_720, 1_188_992, 92_289, 92_289]
+    assert sum(counts[part] for part in PARTS) == 18_959_746
     assert counts["projector"] == pytest.approx(0.19e6, rel=0.05)
-    assert counts["text_projection"] == 768 * 1024 + 1024
-    assert counts["fusion"] == 4 * (1024 * 1024 + 1024)
-    assert counts["trainable"] == sum(
-        counts[name] for name in ("text_projection", "fusion", "scale_head", "shift_head", "projector")
-    )
+    assert counts["trainable"] == 18_959_746 + counts["projector"]
     # DINOv2 ViT-L/14, CLIP's text tower and Depth Anything Small as published.
     assert counts["image_encoder"] == 304_367_616
     assert counts["text_encoder"] == pytest.approx(123.65e6, rel=1e-3)
@@ -30,16 +30,18 @@ def test_parameter_budgets_of_the_paper():
 
 
 @pytest.mark.parametrize(
-    ("overrides", "fusion"),
+    ("experiment", "parts"),
     [
-        (["model.fusion.projection=none"], 0),
-        (["model.text_encoder.text_tokens=sequence"], 5 * (1024 * 1024 + 1024)),
-        (["model.text_encoder.text_tokens=sequence", "model.fusion.projection=none"], 0),
+        ("factors", (787_456, 16_798_720, 0, 1_050_625, 1_050_625)),
+        ("image_only", (0, 12_598_272, 1_188_992, 92_289, 92_289)),
+        ("text_only", (787_456, 8_395_776, 1_188_992, 92_289, 92_289)),
+        ("scale_only", (787_456, 16_798_720, 1_188_992, 92_289, 0)),
+        ("shift_only", (787_456, 16_798_720, 1_188_992, 0, 92_289)),
     ],
 )
-def test_fusion_budgets(overrides: list[str], fusion: int):
-    counts = parameters.count_parameters(tiny.config(*overrides, name="summary"))
-    assert counts["fusion"] == fusion
+def test_sizes_of_the_ablations(experiment: str, parts: tuple[int, ...]):
+    counts = parameters.count_parameters(tiny.config(f"experiment={experiment}"))
+    assert tuple(counts[part] for part in PARTS) == parts
 
 
 @pytest.mark.parametrize(("model", "published"), [("dpt_hybrid", 123e6), ("midas_swin2_large", 213e6)])
@@ -54,6 +56,7 @@ def test_summary_ends_in_one_line_of_json():
     assert list(json.loads(lines[-1])) == [
         "text_projection",
         "fusion",
+        "decoder",
         "scale_head",
         "shift_head",
         "projector",
@@ -99,14 +102,19 @@ def test_tokens_are_not_those_of_a_mirrored_image():
 
 
 VARIANTS = {
-    "single factors": ["model/head@model.scale_head=factor", "model/head@model.shift_head=factor"],
+    "single factors": [
+        "model/decoder=none",
+        "model/head@model.scale_head=factor",
+        "model/head@model.shift_head=factor",
+    ],
     "scale map only": ["model/head@model.shift_head=zero"],
     "shift map only": ["model/head@model.scale_head=one"],
-    "image only": ["model/fusion=image_only"],
+    "image only": ["model/text_projection=none", "model/fusion=image_only"],
     "text only": ["model/fusion=text_only"],
-    "literal fusion": ["model.fusion.projection=none"],
     "token sequence": ["model.text_encoder.text_tokens=sequence"],
 }
+# With one text token its weight is 1 whatever the image asks: the norm of the queries gets no gradient.
+ONE_TOKEN = {f"rescale_encoder.fusion.image_norm.{p}" for p in ("weight", "bias")}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -115,11 +123,10 @@ def test_variants_of_the_tables_train_what_they_say(variant: str):
     batch = tiny.batch()
     features = model.encode(batch.image, batch.captions)
     output = model.rescale(features)
-    objective(output, contrast(output.fused_tokens, features), features.relative_depth, batch)["total"].backward()
+    objective(output, contrast(output, features), features.relative_depth, batch)["total"].backward()
     without = {name for name, p in model.named_parameters() if p.grad is None}
-    assert without == (
-        {f"rescale_encoder.text_projection.{p}" for p in ("weight", "bias")} if variant == "image only" else set()
-    )
+    attends_to_one = variant in ("single factors", "scale map only", "shift map only")
+    assert without == (ONE_TOKEN if attends_to_one else set())
     constant = [output.scale_map.flatten(1), output.shift_map.flatten(1)]
     if variant == "single factors":
         assert all((values == values[:, :1]).all() for values in constant)
@@ -127,6 +134,15 @@ def test_variants_of_the_tables_train_what_they_say(variant: str):
         assert (output.shift_map == 0).all()
     if variant == "shift map only":
         assert (output.scale_map == 1).all()
+
+
+def test_without_image_tokens_the_maps_are_constant_but_near_the_borders():
+    model, _, _ = tiny.parts("model/fusion=text_only")
+    output = model(torch.rand(1, 3, 140, 168), ["a kitchen"])
+    for values in (output.scale_map[0], output.shift_map[0]):
+        inside = values[56:-56, 56:-56]
+        torch.testing.assert_close(inside, inside[:1, :1].expand_as(inside), rtol=1e-5, atol=0)
+        assert (values[0] - inside[0, 0]).abs().max() > 1e-3 * inside[0, 0]
 
 
 def outputs_for(captions: list[str], *overrides: str) -> torch.Tensor:
@@ -144,16 +160,44 @@ def test_the_sentence_matters_where_it_should(overrides: list[str], depends: boo
     assert (not torch.equal(kitchen, street)) == depends
 
 
-def test_upsampling_is_a_transposed_convolution():
-    layer = Upsample2x(6)
-    cells = torch.randn(3, 4, 5, 6)
-    expected = F.conv_transpose2d(cells.permute(0, 3, 1, 2), layer.weight, layer.bias, stride=2)
-    torch.testing.assert_close(layer(cells), expected.permute(0, 2, 3, 1))
+@pytest.mark.parametrize("size", [(28, 70), (42, 28)])
+def test_the_network_is_the_one_that_the_authors_released(size: tuple[int, int]):
+    """Against a second implementation, written out from the description of the released network."""
+    model, _, _ = tiny.parts()
+    batch = tiny.batch(height=size[0], width=size[1])
+    features = model.encode(batch.image, batch.captions)
+    output = model.rescale(features)
+    weights = to_released(model.state_dict())
+    expected = plain_maps(weights, features.image_tokens, features.text_tokens, features.grid)
+    for name, values in expected.items():
+        torch.testing.assert_close(getattr(output, name), values, rtol=1e-5, atol=1e-6 * values.abs().max().item())
 
 
-def test_clamped_logits_reach_a_millimetre_and_stay_finite():
-    head = DPTHead(4, 10.0)
-    torch.nn.init.constant_(head.to_logit.bias, 100.0)
-    values = head(torch.zeros(1, 6, 4), (2, 3), (10, 15))
-    assert values.shape == (1, 10, 15)
-    assert 1000 < values.max() < 3e4
+def test_the_last_layer_runs_in_float32_and_keeps_no_float32_copy_of_its_input():
+    head = MapHead(4, 6, 3)
+    saved: list[torch.Tensor] = []
+    with (
+        torch.autograd.graph.saved_tensors_hooks(lambda t: (saved.append(t), t)[1], lambda t: t),
+        torch.autocast("cpu", torch.bfloat16),
+    ):
+        values = head(torch.randn(2, 4, 16, 24), (28, 42)).values
+    assert values.dtype == torch.float32
+    full_size = [t for t in saved if t.shape[-2:] == (28, 42) and t.shape[1] > 1]
+    assert full_size
+    assert all(t.dtype == torch.bfloat16 for t in full_size)
+
+
+def test_a_map_is_a_hundredth_of_the_exponential_without_a_clamp():
+    head = MapHead(4, 6, 3)
+    torch.nn.init.zeros_(head.to_logit.weight)
+    for logit, expected in ((0.0, 0.01), (4.0, 0.545982), (20.0, 4851651.95)):
+        torch.nn.init.constant_(head.to_logit.bias, logit)
+        values = head(torch.zeros(1, 4, 16, 24), (28, 42)).values
+        torch.testing.assert_close(values, torch.full((1, 28, 42), expected))
+
+
+def test_token_maps_keep_their_channels_last_in_memory():
+    features = on_grid(torch.randn(2, 6, 5), (2, 3))
+    assert features.shape == (2, 5, 2, 3)
+    assert features.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(on_grid(torch.arange(6.0).view(1, 6, 1), (2, 3))[0, 0], torch.arange(6.0).view(2, 3))

@@ -125,7 +125,7 @@ def test_what_must_not_change_is_refused_with_the_difference(tmp_path: Path):
     source, config = tmp_path / "checkpoints/last.pt", (tmp_path / "config.yaml").read_text()
     for override, message in [
         ("model.image_encoder.seed=5", r"model.image_encoder.seed: 0 there, 5 here"),
-        ("model/head@model.shift_head=zero", r"model.shift_head._target_: 'tr2m.models.heads.DPTHead' there"),
+        ("model/head@model.shift_head=zero", r"model.shift_head._target_: 'tr2m.models.heads.MapHead' there"),
         ("objective.contrast.classes=10", r"objective.contrast.classes: 20 there, 10 here"),
         ("optim.optimizer.weight_decay=0.5", r"optim.optimizer.weight_decay: 0.01 there, 0.5 here"),
         ("trainer.batch_size=4", r"trainer.batch_size: 2 there, 4 here"),

@@ -1,22 +1,21 @@
 """The training step as one writes it first: float32, nothing kept, everything computed where it is needed.
 
-It shares the networks and the loss terms with the project's own step and nothing of how that goes about them, so it is
-both what the speed is measured against and a second opinion on the numbers.
+It shares the frozen networks and the loss terms with the project's own step and nothing of how that goes about them,
+so it is both what the speed is measured against and a second opinion on the numbers.
 """
 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from tr2m.benchmark.plain_contrast import PlainContrast
+from tr2m.benchmark.plain_network import plain_maps
 from tr2m.losses.objective import Objective
-from tr2m.models.heads import DPTHead
 from tr2m.models.momentum import MomentumContrast, another_image
-from tr2m.models.tr2m import TR2M, rescale_depth
+from tr2m.models.released_names import to_released
+from tr2m.models.tr2m import TR2M
 from tr2m.types import ContrastFeatures, DepthBatch, FrozenFeatures, TR2MOutput
 
 
@@ -65,14 +64,10 @@ class PlainLoop:
         return FrozenFeatures(tokens, grid, text_tokens, text_valid, self.model.relative_depth(batch.image))
 
     def rescale(self, features: FrozenFeatures) -> TR2MOutput:
-        size = features.relative_depth.shape[-2:]
-        fused = self.model.rescale_encoder(features)
-        scale_map = head_map(self.model.scale_head, fused, features.grid, size)
-        shift_map = head_map(self.model.shift_head, fused, features.grid, size)
-        depth = rescale_depth(features.relative_depth, scale_map, shift_map)
-        return TR2MOutput(
-            fused_tokens=fused, grid=features.grid, scale_map=scale_map, shift_map=shift_map, metric_depth=depth
-        )
+        weights = to_released(dict(self.model.named_parameters()))
+        maps = plain_maps(weights, features.image_tokens, features.text_tokens, features.grid)
+        depth = 1 / (maps["scale_map"] * features.relative_depth + maps["shift_map"])
+        return TR2MOutput(grid=features.grid, metric_depth=depth, **maps)
 
     def features_to_compare(self, output: TR2MOutput, batch: DepthBatch) -> ContrastFeatures:
         """The momentum branch starts from the image and the sentence, as a copy of the whole network would."""
@@ -93,16 +88,3 @@ class PlainLoop:
             moved: list[Tensor] = list(copy.parameters())
             for old, new in zip(moved, original.parameters(), strict=True):
                 old.copy_(share * old + (1 - share) * new)
-
-
-def head_map(
-    head: DPTHead, tokens: Float[Tensor, "B N D"], grid: tuple[int, int], size: tuple[int, int]
-) -> Float[Tensor, "B H W"]:
-    """The head's map by torch's convolutions."""
-    features = tokens.transpose(1, 2).unflatten(2, grid)
-    features = F.conv2d(features, head.project.weight[..., None, None], head.project.bias)
-    for layer in (head.upsample1, head.upsample2):
-        features = F.relu(F.conv_transpose2d(features, layer.weight, layer.bias, stride=2))
-    logits = F.conv2d(features, head.to_logit.weight[..., None, None], head.to_logit.bias)
-    logits = F.interpolate(logits, size, mode="bilinear", align_corners=False)[:, 0]
-    return logits.clamp(-head.max_logit, head.max_logit).exp()

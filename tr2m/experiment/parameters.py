@@ -14,7 +14,7 @@ def count_parameters(settings: dict[str, Any]) -> dict[str, int]:
     model_config = without_weights(settings["model"])
     with torch.device("meta"):
         model = build(model_config)
-        contrast = build(settings["contrast"], encoder=model.rescale_encoder)
+        contrast = build(settings["contrast"], model=model)
     parts = dict(model.named_children())
     parts = dict(parts.pop("rescale_encoder").named_children()) | parts
     if hasattr(contrast, "projector"):

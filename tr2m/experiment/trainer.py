@@ -26,7 +26,7 @@ def assemble_trainer(
     """
     seed_everything(settings["seed"])
     model = build(settings["model"]).to(log.device)
-    contrast = build(settings["contrast"], encoder=model.rescale_encoder).to(log.device)
+    contrast = build(settings["contrast"], model=model).to(log.device)
     if settings["trainer"]["panels"] and validation_sets:
         model.require_maps(f"trainer.panels={settings['trainer']['panels']}")
     caches = find_caches(settings, model, log.device)

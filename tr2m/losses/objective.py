@@ -5,6 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from tr2m.errors import UserError
 from tr2m.losses.contrast import ScaleOrientedContrast
 from tr2m.losses.image_contrast import ImageContrast
 from tr2m.losses.pseudo_depth import PseudoDepthLoss
@@ -62,7 +63,10 @@ class Objective(nn.Module):
         if contrast is not None:
             # A cell of the projected features covers this many pixels a side.
             cell = batch.image.shape[-2] // output.grid[0] * contrast.stride
-            labels = depth_classes(*cell_depth(depth, valid, cell), *depth_extent(depth, valid), self.contrast.classes)
+            if not float(cell).is_integer():
+                raise UserError(f"a cell of the contrast covers {cell} pixels a side: change contrast.projector.pool")
+            cells, extent = cell_depth(depth, valid, int(cell)), depth_extent(depth, valid)
+            labels = depth_classes(*cells, *extent, self.contrast.classes)
             terms["contrast"] = self.contrast(contrast.queries, contrast.keys, labels, contrast.partner)
         if isinstance(output, TR2MOutput):
             maps = (output.scale_map, output.shift_map)

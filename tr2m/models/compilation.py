@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 # Not the text encoder: it runs once a caption.
-COMPILED = ("image_encoder", "relative_depth", "rescale_encoder", "scale_head", "shift_head")
+COMPILED = ("image_encoder", "relative_depth", "rescale_encoder", "decoder", "scale_head", "shift_head")
 # Of one network; torch's 8 are fewer than four data sets, their smaller last batches and single frames in validation.
 MAX_SHAPES = 64
 

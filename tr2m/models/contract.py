@@ -62,6 +62,12 @@ class RescalingModel(nn.Module, ABC):
     ) -> DepthOutput:
         return self.rescale(self.encode(image, captions, relative_depth))
 
+    def map_encoder(self) -> nn.Module:
+        """The trained encoder up to the features of the heads, features -> (B, C, h, w): what the contrast's momentum
+        branch copies under `contrast.features=maps`. `rescale` returns them as `head_features`.
+        """
+        raise UserError(f"contrast.features=maps: {type(self).__name__} has no heads with features; use fused")
+
     def with_caption(self, features: Any, caption: str) -> Any:
         """`features` of a batch of one under another caption; the image is not encoded again."""
         raise UserError(f"{type(self).__name__} reads no captions")

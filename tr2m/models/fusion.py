@@ -1,77 +1,92 @@
-"""Joining what the image and the sentence say: Eq. 1 and 2, and the variants of Table 5."""
+"""Joining image and text: the projection of the text, the cross-modality attention, and its variants of Table 5."""
 
 from __future__ import annotations
 
-from typing import Literal
-
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
+
+from tr2m.models.attention import MultiHeadAttention
+
+
+class QuickGELU(nn.Module):
+    """x * sigmoid(1.702 x), CLIP's activation."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(1.702 * x)
+
+
+class TextProjection(nn.Sequential):
+    """Text width D' -> token width D                                                           (Sec. 3.2; released)"""
+
+    def __init__(self, text_width: int, width: int) -> None:
+        super().__init__(nn.Linear(text_width, width), QuickGELU())
+
+
+class MLP(nn.Sequential):
+    """Four times as wide inside                                                                           (released)"""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(nn.Linear(width, 4 * width), QuickGELU(), nn.Linear(4 * width, width))
 
 
 class CrossModalityAttention(nn.Module):
-    """F_out = F_I + Attn(Q_I, K_I, V_I) + Attn(Q_I, K_L, V_L), one head                              (Eq. 1-2)
-
-    With the pooled text feature there is one text key, its softmax is 1, and its attention is its value at every
-    pixel: the text key would get no gradient and is not made. `text_tokens="sequence"` has it.
+    """F_I + self-attention + attention to the text (Eq. 1-2), as one pre-norm transformer block           (released)
 
     Args:
         width: token width D.
-        text_tokens: "pooled" (T = 1, the paper) or "sequence".
-        projection: "full" learns Q, K, V; "none" is the literal equation on the features themselves.
+        heads: of both attentions.
     """
 
-    def __init__(
-        self, width: int, text_tokens: Literal["pooled", "sequence"], projection: Literal["full", "none"]
-    ) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-
-        def make() -> nn.Module:
-            return nn.Linear(width, width) if projection == "full" else nn.Identity()
-
-        self.image_query, self.image_key, self.image_value, self.text_value = make(), make(), make(), make()
-        self.text_key = make() if text_tokens == "sequence" else None
+        self.self_norm = nn.LayerNorm(width)
+        self.self_attention = MultiHeadAttention(width, heads)
+        self.image_norm, self.text_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.text_attention = MultiHeadAttention(width, heads)
+        self.mlp_norm = nn.LayerNorm(width)
+        self.mlp = MLP(width)
 
     def forward(
         self, image_tokens: Float[Tensor, "B N D"], text_tokens: Float[Tensor, "B T D"], text_valid: Bool[Tensor, "B T"]
     ) -> Float[Tensor, "B N D"]:
-        query = self.image_query(image_tokens)
-        image_attention = scaled_dot_product_attention(
-            query, self.image_key(image_tokens), self.image_value(image_tokens)
-        )
-        text_attention = self.text_value(text_tokens)
-        if self.text_key is not None:
-            text_attention = scaled_dot_product_attention(
-                query, self.text_key(text_tokens), text_attention, attn_mask=text_valid[:, None, :]
-            )
-        return image_tokens + image_attention + text_attention
+        tokens, normed = image_tokens, self.self_norm(image_tokens)
+        tokens = tokens + self.self_attention(normed, normed)
+        tokens = tokens + self.text_attention(self.image_norm(tokens), self.text_norm(text_tokens), text_valid)
+        return tokens + self.mlp(self.mlp_norm(tokens))
 
 
 class ImageAttention(nn.Module):
-    """F_out = F_I + Attn(Q_I, K_I, V_I): the image alone (Table 5, row 2)."""
+    """The same block without attention to the text: the image alone (Table 5, row 2)."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.image_query, self.image_key, self.image_value = (nn.Linear(width, width) for _ in range(3))
+        self.self_norm, self.mlp_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.self_attention = MultiHeadAttention(width, heads)
+        self.mlp = MLP(width)
 
     def forward(
         self, image_tokens: Float[Tensor, "B N D"], text_tokens: Float[Tensor, "B T C"], text_valid: Bool[Tensor, "B T"]
     ) -> Float[Tensor, "B N D"]:
-        return image_tokens + scaled_dot_product_attention(
-            self.image_query(image_tokens), self.image_key(image_tokens), self.image_value(image_tokens)
-        )
+        normed = self.self_norm(image_tokens)
+        tokens = image_tokens + self.self_attention(normed, normed)
+        return tokens + self.mlp(self.mlp_norm(tokens))
 
 
 class TextBroadcast(nn.Module):
-    """F_out = V_L at every pixel: the sentence alone (Table 5, row 1). A sequence is averaged over its tokens."""
+    """F_L + MLP(F_L) at every token: the sentence alone (Table 5, row 1). A sequence is averaged over its tokens.
+
+    Of the image only the size of its token grid is used.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.text_value = nn.Linear(width, width)
+        self.mlp_norm = nn.LayerNorm(width)
+        self.mlp = MLP(width)
 
     def forward(
         self, image_tokens: Float[Tensor, "B N D"], text_tokens: Float[Tensor, "B T D"], text_valid: Bool[Tensor, "B T"]
     ) -> Float[Tensor, "B N D"]:
         weight = text_valid[..., None].float()
         text = (text_tokens * weight).sum(dim=1, keepdim=True) / weight.sum(dim=1, keepdim=True)
-        return self.text_value(text).expand_as(image_tokens)
+        return (text + self.mlp(self.mlp_norm(text))).expand_as(image_tokens)

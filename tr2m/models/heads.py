@@ -1,84 +1,77 @@
-"""From fused tokens to one positive map: scale or shift."""
+"""From the decoder's features to one positive map: the scale head and the shift head."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from tr2m.models.decoder import resize
 from tr2m.models.frozen.precision import full_precision
 
-
-class Upsample2x(nn.ConvTranspose2d):
-    """A 2x transposed convolution as one matrix product: its windows do not overlap, so each cell makes four.
-
-    Channels come last, as in tokens. Parameters are those of torch's class, which is slower (docs/performance.md).
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__(width, width, kernel_size=2, stride=2)
-        # Each output cell meets `width` weights. torch's default counts four times as many, and lets so little through
-        # two layers that a new head sees little more than its own biases.
-        nn.init.normal_(self.weight, std=(2 / width) ** 0.5)
-
-    def forward(self, cells: Float[Tensor, "B h w D"]) -> Float[Tensor, "B 2*h 2*w D"]:
-        matrix = self.weight.permute(2, 3, 1, 0).flatten(0, 2)
-        made = F.linear(cells, matrix, self.bias.repeat(4)).unflatten(3, (2, 2, -1))
-        # (B, h, w, row, column, D): rows beside rows, columns beside columns.
-        return made.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+MAP_SCALE = 0.01
+"""A map is 0.01 * exp(logit) (released)."""
 
 
-class DPTHead(nn.Module):
-    """One 1x1 convolution, two 2x transposed convolutions, one convolution to one channel, exp            (A.3.1)
+class PositiveMap(NamedTuple):
+    """What a head predicts."""
 
-    A 1x1 convolution is a linear layer of each cell.
+    values: Float[Tensor, "B H W"]
+    features: Float[Tensor, "B C h w"] | None
+    """The head's own features, at the decoder's resolution; None if it has none."""
+
+
+class MapHead(nn.Module):
+    """Two convolutions at the decoder's and at the image's resolution, a last one to the logit, exp       (released)
 
     Args:
-        width: token width D.
-        max_logit: logits are clamped to [-max_logit, max_logit] before exp; log(1000) = 6.9 must fit.
+        decoder_width, mid_width, hidden_width: channels of the decoder, and after each 3x3 convolution.
     """
 
-    def __init__(self, width: int, max_logit: float) -> None:
+    def __init__(self, decoder_width: int, mid_width: int, hidden_width: int) -> None:
         super().__init__()
-        self.project = nn.Linear(width, width)
-        self.upsample1 = Upsample2x(width)
-        self.upsample2 = Upsample2x(width)
-        self.to_logit = nn.Linear(width, 1)
-        self.max_logit = max_logit
+        self.mid = nn.Conv2d(decoder_width, mid_width, kernel_size=3, padding=1)
+        self.hidden = nn.Conv2d(mid_width, hidden_width, kernel_size=3, padding=1)
+        self.to_logit = nn.Conv2d(hidden_width, 1, kernel_size=1)
 
-    def forward(
-        self, tokens: Float[Tensor, "B N D"], grid: tuple[int, int], size: tuple[int, int]
-    ) -> Float[Tensor, "B H W"]:
-        """The map at `size` (H, W). Logits, not the map, are interpolated: the map stays positive and its edges
-        geometric.
+    def forward(self, decoded: Float[Tensor, "B C h w"], size: tuple[int, int]) -> PositiveMap:
+        """The map at `size` (H, W). It is not clamped: training skips a step whose map overflows, as it does any other
+        that is not finite, and prediction refuses it.
         """
-        cells = self.project(tokens).unflatten(1, grid)
-        cells = F.relu(self.upsample1(cells))
-        cells = F.relu(self.upsample2(cells))
-        # A logit near 5 in bfloat16 is off by up to 0.016, and so would be depth, by as many parts of one.
-        with full_precision(tokens.device):
-            logits = self.to_logit(cells.float()).permute(0, 3, 1, 2)
-            logits = F.interpolate(logits, size, mode="bilinear", align_corners=False)[:, 0]
-            return logits.clamp(-self.max_logit, self.max_logit).exp()
+        features = self.mid(decoded)
+        hidden = F.relu(self.hidden(resize(features, size)))
+        # A logit near 5 in bfloat16 is off by up to 0.016, and so would be depth, by as many parts of one. A float32 copy of
+        # all channels at full size is made for one image at a time, and made again in the backward pass.
+        logits = torch.cat(
+            [checkpoint(self._logit, image, use_reentrant=False, preserve_rng_state=False) for image in hidden.split(1)]
+        )
+        return PositiveMap(MAP_SCALE * logits.exp(), features)
+
+    def _logit(self, hidden: Float[Tensor, "1 C H W"]) -> Float[Tensor, "1 H W"]:
+        with full_precision(hidden.device):
+            return self.to_logit(hidden.float())[:, 0]
 
 
 class FactorHead(nn.Module):
     """One factor for the whole image, from the mean token (Table 4, row 1: rescaling without maps)."""
 
-    def __init__(self, width: int, max_logit: float) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.hidden = nn.Linear(width, width)
         self.to_logit = nn.Linear(width, 1)
-        self.max_logit = max_logit
 
-    def forward(
-        self, tokens: Float[Tensor, "B N D"], grid: tuple[int, int], size: tuple[int, int]
-    ) -> Float[Tensor, "B H W"]:
+    def forward(self, tokens: Float[Tensor, "B D h w"], size: tuple[int, int]) -> PositiveMap:
         with full_precision(tokens.device):
-            logit = self.to_logit(F.relu(self.hidden(tokens.mean(dim=1))))
-            factor = logit.clamp(-self.max_logit, self.max_logit).exp()
-        return factor[:, :, None].expand(-1, *size)
+            logit = self.to_logit(F.relu(self.hidden(tokens.float().mean(dim=(2, 3)))))
+            factor = self.factor(logit)
+        return PositiveMap(factor[:, :, None].expand(-1, *size), None)
+
+    def factor(self, logit: Float[Tensor, "B 1"]) -> Float[Tensor, "B 1"]:
+        return MAP_SCALE * logit.exp()
 
 
 class ConstantHead(nn.Module):
@@ -88,7 +81,5 @@ class ConstantHead(nn.Module):
         super().__init__()
         self.value = value
 
-    def forward(
-        self, tokens: Float[Tensor, "B N D"], grid: tuple[int, int], size: tuple[int, int]
-    ) -> Float[Tensor, "B H W"]:
-        return torch.full((len(tokens), *size), self.value, device=tokens.device)
+    def forward(self, decoded: Float[Tensor, "B C h w"], size: tuple[int, int]) -> PositiveMap:
+        return PositiveMap(torch.full((len(decoded), *size), self.value, device=decoded.device), None)

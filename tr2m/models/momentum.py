@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from tr2m.errors import UserError
+from tr2m.models.contract import RescalingModel
+from tr2m.models.decoder import on_grid
 from tr2m.models.frozen.precision import mixed_precision
-from tr2m.types import ContrastFeatures
+from tr2m.types import ContrastFeatures, DepthOutput
 
 
 class Projector(nn.Module):
@@ -30,11 +33,17 @@ class Projector(nn.Module):
 
     @property
     def stride(self) -> int:
-        """Tokens per side of one projected cell."""
+        """Cells of the features per side of one projected cell."""
         return self.pool**2
 
-    def forward(self, tokens: Float[Tensor, "B N D"], grid: tuple[int, int]) -> Float[Tensor, "B C h w"]:
-        features = tokens.transpose(1, 2).unflatten(2, grid)
+    def forward(self, features: Tensor, grid: tuple[int, int]) -> Float[Tensor, "B C h w"]:
+        """Of tokens (B, N, D) on a `grid`, or of a feature map (B, D, h, w). Raises UserError for another width."""
+        features = on_grid(features, grid) if features.ndim == 3 else features
+        if features.shape[1] != (width := self.reduce.in_channels):
+            raise UserError(
+                f"contrast.projector.width={width}, and the features that the contrast compares have "
+                f"{features.shape[1]} channels: set contrast.projector.width={features.shape[1]}"
+            )
         features = F.max_pool2d(F.relu(self.reduce(features)), self.pool, ceil_mode=True)
         return F.max_pool2d(F.relu(self.expand(features)), self.pool, ceil_mode=True)
 
@@ -43,34 +52,47 @@ class MomentumContrast(nn.Module):
     """A projector for the queries, and a slowly moving copy of encoder and projector for the keys.
 
     Args:
-        encoder: the model's trainable encoder, from features to tokens; copied here, never trained through this module.
-        projector: projects the fused tokens.
+        model: its encoder is copied here, and never trained through this module.
+        features: "fused" compares the fused tokens (the paper's F_out, Sec. 3.3), "maps" the features of both heads
+            (nearer to A.3.1's "higher dimensions with lower resolution"; which was used is not known).
+        projector: projects them.
         momentum: share of the old copy kept at each update.
     """
 
-    def __init__(self, encoder: nn.Module, projector: Projector, momentum: float) -> None:
+    def __init__(
+        self, model: RescalingModel, features: Literal["fused", "maps"], projector: Projector, momentum: float
+    ) -> None:
         super().__init__()
+        self.features = features
         self.projector = projector
         self.momentum = momentum
-        self.momentum_encoder = deepcopy(encoder).requires_grad_(False)
+        self.momentum_encoder = deepcopy(self.encoder_of(model)).requires_grad_(False)
         self.momentum_projector = deepcopy(projector).requires_grad_(False)
 
-    def forward(self, fused_tokens: Float[Tensor, "B N D"], features: Any) -> ContrastFeatures:
-        """Queries from the model's fused tokens, keys from the same features through the moving copy.
+    def encoder_of(self, model: RescalingModel) -> nn.Module:
+        """The encoder of `model` that the momentum branch follows."""
+        return model.rescale_encoder if self.features == "fused" else model.map_encoder()
+
+    def forward(self, output: DepthOutput, features: Any) -> ContrastFeatures:
+        """Queries from what the model made of `features`, keys from the same features through the moving copy.
 
         Args:
             features: what the encoder takes; its `grid` is the tokens'.
         """
-        with mixed_precision(fused_tokens.device):
-            queries = self.projector(fused_tokens, features.grid)
+        compared = output.fused_tokens if self.features == "fused" else torch.cat(output.head_features, dim=1)
+        with mixed_precision(output.metric_depth.device):
+            queries = self.projector(compared, features.grid)
             with torch.no_grad():
                 keys = self.momentum_projector(self.momentum_encoder(features), features.grid)
-        return ContrastFeatures(queries, keys, another_image(len(keys), keys.device), self.projector.stride)
+        cells_per_token = 1 if compared.ndim == 3 else compared.shape[2] / features.grid[0]
+        stride = self.projector.stride / cells_per_token
+        return ContrastFeatures(queries, keys, another_image(len(keys), keys.device), stride)
 
     @torch.no_grad()
-    def update(self, encoder: nn.Module) -> None:
+    def update(self, model: RescalingModel) -> None:
         """copy = momentum * copy + (1 - momentum) * original, after each optimiser step; buffers are copied."""
-        for copy, original in ((self.momentum_encoder, encoder), (self.momentum_projector, self.projector)):
+        followed = self.encoder_of(model)
+        for copy, original in ((self.momentum_encoder, followed), (self.momentum_projector, self.projector)):
             copies, originals = dict(copy.named_parameters()), dict(original.named_parameters())
             if copies.keys() != originals.keys():
                 raise ValueError(f"momentum branch differs in {sorted(copies.keys() ^ originals.keys())}")
@@ -81,15 +103,15 @@ class MomentumContrast(nn.Module):
 
 
 class NoContrast(nn.Module):
-    """Stands in the contrast's place for a model that is trained without it. `encoder` is not looked at."""
+    """Stands in the contrast's place for a model that is trained without it. `model` is not looked at."""
 
-    def __init__(self, encoder: nn.Module) -> None:
+    def __init__(self, model: RescalingModel) -> None:
         super().__init__()
 
-    def forward(self, fused_tokens: Float[Tensor, "B N D"], features: Any) -> None:
+    def forward(self, output: DepthOutput, features: Any) -> None:
         return None
 
-    def update(self, encoder: nn.Module) -> None:
+    def update(self, model: RescalingModel) -> None:
         """Nothing moves."""
 
 

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from tr2m.models.contract import RescalingModel
 from tr2m.models.frozen.precision import mixed_precision
-from tr2m.models.rescale_encoder import RescaleEncoder
+from tr2m.models.heads import MapHead
+from tr2m.models.rescale_encoder import MapEncoder, RescaleEncoder
 from tr2m.types import FrozenFeatures, TR2MOutput
 
-# Depth ends at 100,000 units of the data set. Only reached where a map is switched off (Table 11) and relative depth is
-# 0.
+# Depth ends at 100,000 units of the data set: where a map is switched off (Table 11) and relative depth is 0, and where
+# both maps underflow.
 MIN_INVERSE_DEPTH = 1e-5
 
 
@@ -28,7 +29,8 @@ class TR2M(RescalingModel):
         relative_depth: RGB -> relative depth, frozen.
         text_projection: text width D' -> token width D.
         fusion: image and text tokens -> fused tokens.
-        scale_head, shift_head: fused tokens -> one positive map each.
+        decoder: fused tokens -> a feature map for both heads.
+        scale_head, shift_head: that feature map -> one positive map each.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class TR2M(RescalingModel):
         relative_depth: nn.Module,
         text_projection: nn.Module,
         fusion: nn.Module,
+        decoder: nn.Module,
         scale_head: nn.Module,
         shift_head: nn.Module,
     ) -> None:
@@ -46,6 +49,7 @@ class TR2M(RescalingModel):
         self.text_encoder = text_encoder
         self.relative_depth = relative_depth
         self.rescale_encoder = RescaleEncoder(text_projection, fusion)
+        self.decoder = decoder
         self.scale_head = scale_head
         self.shift_head = shift_head
 
@@ -77,14 +81,20 @@ class TR2M(RescalingModel):
         size = features.relative_depth.shape[-2:]
         with mixed_precision(features.relative_depth.device):
             fused_tokens = self.rescale_encoder(features).float()
-            scale_map = self.scale_head(fused_tokens, features.grid, size)
-            shift_map = self.shift_head(fused_tokens, features.grid, size)
+            decoded = self.decoder(fused_tokens, features.grid)
+            scale_map, scale_features = self.scale_head(decoded, size)
+            shift_map, shift_features = self.shift_head(decoded, size)
         metric_depth = rescale_depth(features.relative_depth, scale_map, shift_map)
-        return TR2MOutput(fused_tokens, features.grid, metric_depth, scale_map, shift_map)
+        head_features = tuple(f for f in (scale_features, shift_features) if f is not None)
+        return TR2MOutput(fused_tokens, features.grid, metric_depth, scale_map, shift_map, head_features)
 
     def with_caption(self, features: FrozenFeatures, caption: str) -> FrozenFeatures:
         text_tokens, text_valid = self.text_encoder([caption])
         return replace(features, text_tokens=text_tokens, text_valid=text_valid)
+
+    def map_encoder(self) -> nn.Module:
+        heads = [head for head in (self.scale_head, self.shift_head) if isinstance(head, MapHead)]
+        return MapEncoder(self.rescale_encoder, self.decoder, heads) if heads else super().map_encoder()
 
     def fingerprints(self) -> dict[str, str]:
         return {name: getattr(self, name).fingerprint() for name in ("image_encoder", "text_encoder", "relative_depth")}

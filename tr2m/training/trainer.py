@@ -168,7 +168,7 @@ class Trainer:
         self.optimizer.found_inf = (~torch.stack(list(terms.values())).isfinite().all()).float()
         self.optimizer.step()
         self.scheduler.step()
-        self.contrast.update(self.model.rescale_encoder)
+        self.contrast.update(self.model)
         return StepRecord(
             step=self.progress.step + 1,
             dataset=batches[0].dataset if batches else "none",
@@ -181,7 +181,7 @@ class Trainer:
         """Add the gradient and the terms of one part of the batch; returns the ranges of its maps."""
         features = self.model.encode(batch.image, batch.captions, batch.relative_depth, batch.image_tokens)
         output = self.model.rescale(features)
-        contrast = self.contrast(output.fused_tokens, features)
+        contrast = self.contrast(output, features)
         terms = self.objective(output, contrast, features.relative_depth, batch)
         self.gradients.add(terms, len(batch.captions))
         return map_ranges(batch, output)

@@ -12,6 +12,7 @@ from transformers import AutoConfig, AutoModelForDepthEstimation
 
 from tr2m.models.contract import RescalingModel
 from tr2m.models.frozen.frozen_module import build_with_seed
+from tr2m.models.frozen.position_embedding import use_in_transformers
 from tr2m.models.frozen.relative_depth import load_depth_model
 from tr2m.types import DepthOutput
 
@@ -72,6 +73,7 @@ class DepthAnythingMetric(RescalingModel):
             network = load_depth_model(repo_id, config)
         else:
             network = build_with_seed(lambda: AutoModelForDepthEstimation.from_config(config), seed)
+        use_in_transformers(network, frozen=False)
         self.rescale_encoder = BackboneTokens(network.backbone)
         self.neck, self.head = network.neck, network.head
         self.patch_size: int = config.patch_size

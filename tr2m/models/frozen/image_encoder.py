@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tr2m.errors import UserError
 from tr2m.models.frozen.frozen_module import FrozenModule, build_with_seed
+from tr2m.models.frozen.position_embedding import use_in_timm
 from tr2m.models.frozen.weights import find_weights
 
 
@@ -37,6 +38,7 @@ class DINOv2ImageEncoder(FrozenModule):
                 f"image encoder {name} gives tokens of width {network.num_features}, the config says {width}"
             )
         super().__init__(network)
+        use_in_timm(network)
         self.patch_size: int = network.patch_embed.patch_size[0]
         statistics = network.pretrained_cfg
         self.register_buffer("mean", torch.tensor(statistics["mean"]).view(3, 1, 1), persistent=False)
@@ -52,7 +54,8 @@ class DINOv2ImageEncoder(FrozenModule):
         return height // self.patch_size, width // self.patch_size
 
     def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B N D"]:
-        """Tokens of RGB in [0, 1], row by row. Position embeddings are interpolated to the image's grid."""
+        """Tokens of RGB in [0, 1], row by row. Position embeddings are interpolated as DINOv2's official code
+        does."""
         self.grid(*image.shape[-2:])
         tokens = self.network.forward_features((image - self.mean) / self.std)
         return tokens[:, self.network.num_prefix_tokens :].float()

@@ -11,6 +11,7 @@ from transformers.utils import ModelOutput
 from tr2m.errors import UserError
 from tr2m.models.frozen.frozen_module import FrozenModule, build_with_seed
 from tr2m.models.frozen.interpolation import Interpolation
+from tr2m.models.frozen.position_embedding import use_in_transformers
 from tr2m.models.frozen.resize_rule import ResizeRule, SameSize
 from tr2m.models.frozen.weights import find_weights
 
@@ -49,6 +50,7 @@ class RelativeDepthModel(FrozenModule):
         else:
             network = build_with_seed(lambda: AutoModelForDepthEstimation.from_config(config), seed)
         super().__init__(network)
+        use_in_transformers(network, frozen=True)
         self.resize = resize
         self.image_interpolation = image_interpolation
         self.depth_interpolation = depth_interpolation
