@@ -29,6 +29,7 @@ def main(settings: dict[str, Any]) -> None:
     from tr2m.experiment.baselines import align, build_baseline, show_as_published
     from tr2m.experiment.compose import build_evaluation_sets, pick_device, provenance
     from tr2m.experiment.load import check_unit, model_of, read_trained
+    from tr2m.experiment.released import locate
     from tr2m.training.run.run_log import environment
 
     baseline = settings.get("baseline")
@@ -46,10 +47,10 @@ def main(settings: dict[str, Any]) -> None:
             method = build_baseline(baseline, sets, device)
             sets = show_as_published(sets, baseline)
         else:
-            checkpoint = Path(settings["ckpt"])
+            checkpoint = locate(settings["ckpt"])
             state = read_trained(checkpoint)
             facts = provenance(state["config"], checkpoint, device)
-            home = checkpoint if checkpoint.is_dir() else checkpoint.absolute().parent.parent
+            home = home_of(checkpoint, state, Path(settings["paths"]["outputs"]))
             model = model_of(state, str(checkpoint), device)
             check_unit(model, sets[0].dataset.unit, sets[0].dataset.name)
             note_size_mismatch(sets[0].dataset.input_size, model.input_sizes)
@@ -63,6 +64,17 @@ def main(settings: dict[str, Any]) -> None:
         facts["caption_spread"] = {name: spread for part in spreads for name, spread in part.items()}
     usual = (next(iter(settings["dataset"]["protocols"])), "correct", "none")
     write(evaluations, Path(settings["out"]) if settings["out"] else home / "eval", facts, usual)
+
+
+def home_of(checkpoint: Path, state: dict[str, Any], outputs: Path) -> Path:
+    """The folder that a checkpoint's results belong to: its run's, or one in `outputs` for the authors' file."""
+    from tr2m.experiment.released import RELEASED_NAME
+
+    if checkpoint.is_dir():
+        return checkpoint
+    if state["config"].get("name") == RELEASED_NAME:
+        return outputs / RELEASED_NAME
+    return checkpoint.absolute().parent.parent
 
 
 def refuse_unused_size(baseline: dict[str, Any], overrides: list[str]) -> None:

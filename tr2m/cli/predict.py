@@ -17,7 +17,9 @@ EXAMPLES = (
 
 def main(arguments: list[str]) -> None:
     parser = flag_parser("predict", __doc__, EXAMPLES)
-    parser.add_argument("--ckpt", required=True, type=given_path, help="what tr2m train or export wrote")
+    parser.add_argument(
+        "--ckpt", required=True, type=given_path, help="what tr2m train or export wrote, the authors' file, or released"
+    )
     parser.add_argument("--image", required=True, type=given_path, help="a JPEG or PNG file, or a folder of them")
     parser.add_argument(
         "--text",

@@ -5,23 +5,33 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from tr2m.build import build
 from tr2m.errors import UserError
+from tr2m.experiment.parameters import without_weights
+from tr2m.experiment.released import locate, read_released
 from tr2m.models.contract import RescalingModel
-from tr2m.training.run.checkpoint import check_fingerprints, check_parts, load_checkpoint, load_weights
+from tr2m.training.run.checkpoint import as_checkpoint, check_fingerprints, check_parts, load_weights, read_tensors
 from tr2m.training.run.published import read_published
 from tr2m.types import Unit
 
 logger = logging.getLogger(__name__)
 
 
-def load_model(checkpoint: str | Path, device: torch.device | str = "cpu") -> RescalingModel:
-    """The trained model of a checkpoint, or of a folder that `tr2m export` made, in eval mode: TR2M, RSA or Depth
-    Anything.
+def load_model(
+    checkpoint: str | Path,
+    device: torch.device | str = "cpu",
+    frozen: Literal["published", "random"] = "published",
+) -> RescalingModel:
+    """The trained model of a checkpoint, in eval mode: TR2M, RSA or Depth Anything.
+
+    Args:
+        checkpoint: a file that `tr2m train` wrote, a folder that `tr2m export` wrote, the authors' file
+            `da_s_vitl_vitl.pth`, or "released", which is that file in $TR2M_WEIGHTS/tr2m/.
+        frozen: "random" gives the frozen networks random weights, so that the trained part can be tested anywhere.
 
     The frozen encoders come from $TR2M_WEIGHTS, the hub cache or the hub, and are compared with those it was trained
     on. The model's config is read from the checkpoint as plain data and may only name this project's classes.
@@ -29,22 +39,34 @@ def load_model(checkpoint: str | Path, device: torch.device | str = "cpu") -> Re
     Raises:
         UserError: no such file, not a checkpoint, or encoders that are missing or not the ones it was trained on.
     """
-    return model_of(read_trained(checkpoint), str(checkpoint), device)
+    return model_of(read_trained(checkpoint), str(checkpoint), device, frozen)
 
 
 def read_trained(checkpoint: str | Path) -> dict[str, Any]:
-    """What a checkpoint, or a published folder, says of its model. Raises UserError if it is neither."""
-    state = read_published(Path(checkpoint)) if Path(checkpoint).is_dir() else load_checkpoint(checkpoint)
+    """What a checkpoint in any form that `load_model` takes holds of its model. Raises UserError if it is none."""
+    path = locate(checkpoint)
+    if path.is_dir():
+        state = read_published(path)
+    else:
+        content = read_tensors(path)
+        state = read_released(path, content) or as_checkpoint(path, content)
     check_parts(checkpoint, state, ("config", "model", "fingerprints"))
     return state
 
 
-def model_of(state: Mapping[str, Any], name: str, device: torch.device | str) -> RescalingModel:
+def model_of(
+    state: Mapping[str, Any],
+    name: str,
+    device: torch.device | str,
+    frozen: Literal["published", "random"] = "published",
+) -> RescalingModel:
     """`load_model` for a checkpoint that has been read; `name` is its name in messages."""
-    model = build(state["config"].get("model"))
+    config = state["config"].get("model")
+    model = build(without_weights(config) if frozen == "random" else config)
     if not isinstance(model, RescalingModel):
         raise UserError(f"{name}: its config describes {type(model).__name__}, expected a model that is trained here")
-    check_fingerprints(state["fingerprints"], model.fingerprints())
+    if frozen == "published":
+        check_fingerprints(state["fingerprints"], model.fingerprints())
     load_weights(model, state["model"], name)
     model.input_sizes = [(height, width) for height, width in state["input_sizes"]]
     model.units = state.get("units")

@@ -35,7 +35,7 @@ class DPTDecoder(nn.Module):
         self.residual1, self.residual2 = ResidualUnit(decoder_width), ResidualUnit(decoder_width)
         self.mix1, self.mix2 = (nn.Conv2d(decoder_width, decoder_width, kernel_size=1) for _ in range(2))
 
-    def forward(self, tokens: Float[Tensor, "B N D"], grid: tuple[int, int]) -> Float[Tensor, "B C 8*h 8*w"]:
+    def forward(self, tokens: Float[Tensor, "B N D"], grid: tuple[int, int]) -> Float[Tensor, "B C h8 w8"]:
         # Tokens on their grid have their channels last in memory, and cuDNN keeps that through all convolutions.
         features = self.reduce(self.upsample(self.project(on_grid(tokens, grid))))
         features = resize(self.mix1(self.residual1(features)), (4 * grid[0], 4 * grid[1]))

@@ -20,18 +20,31 @@ def find_weights(repo_id: str, filename: str) -> Path:
     Raises:
         UserError: it is in none of them; says where it was looked for and which command fetches it.
     """
-    # Read here, not from a config: a checkpoint is loaded on other machines than the one that wrote it.
-    local = Path(os.environ.get("TR2M_WEIGHTS", "weights")) / repo_id / filename
-    if local.is_file():
-        return local
-    cached = try_to_load_from_cache(repo_id, filename)
-    if isinstance(cached, str):
-        return Path(cached)
+    if found := local_weights(repo_id, filename):
+        return found
     try:
         return Path(hf_hub_download(repo_id, filename))
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        local = weights_folder() / repo_id / filename
         fetch = f"hf download {repo_id} {filename} --local-dir {local.parent}"
         raise _not_found(f"weights {filename} of {repo_id}", local, fetch, error) from error
+
+
+def local_weights(repo_id: str, filename: str) -> Path | None:
+    """Path of `filename` of the hub repository `repo_id` in $TR2M_WEIGHTS or the hub's cache; None if it is in
+    neither.
+    """
+    local = weights_folder() / repo_id / filename
+    if local.is_file():
+        return local
+    cached = try_to_load_from_cache(repo_id, filename)
+    return Path(cached) if isinstance(cached, str) else None
+
+
+def weights_folder() -> Path:
+    """$TR2M_WEIGHTS, or ./weights."""
+    # Read here, not from a config: a checkpoint is loaded on other machines than the one that wrote it.
+    return Path(os.environ.get("TR2M_WEIGHTS", "weights"))
 
 
 def find_repository(repo_id: str) -> Path:
@@ -39,7 +52,7 @@ def find_repository(repo_id: str) -> Path:
 
     Looks in `$TR2M_WEIGHTS/<repo_id>`, then in the hub's cache and on the hub. Raises UserError as `find_weights` does.
     """
-    local = Path(os.environ.get("TR2M_WEIGHTS", "weights")) / repo_id
+    local = weights_folder() / repo_id
     if local.is_dir():
         return local
     try:

@@ -20,8 +20,9 @@ from torch import nn
 from tr2m.errors import UserError
 from tr2m.json_text import json_text
 from tr2m.models.finite import check_finite
+from tr2m.models.weight_kinds import kind_of, weights_in
+from tr2m.training.run.old_formats import FORMAT_VERSION, in_present_format
 
-FORMAT_VERSION = 1
 MANIFEST = "manifest.jsonl"
 # What zipfile and the restricted unpickler raise on files that were damaged, or made to do harm.
 UNREADABLE = (
@@ -133,18 +134,36 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dic
     Raises:
         UserError: no such file, a damaged one, not a checkpoint of this project, or one of another format version.
     """
+    return as_checkpoint(path, read_tensors(path, device))
+
+
+def read_tensors(path: str | Path, device: torch.device | str = "cpu") -> Any:
+    """The content of a file that torch.save wrote. Raises UserError if there is none, or it is damaged."""
     path = Path(path)
     if not path.is_file():
         raise UserError(f"no checkpoint {path}: expected a file such as outputs/<experiment>/<run>/checkpoints/best.pt")
     try:
-        state = torch.load(verified(path), map_location=device, weights_only=True)
+        # Before torch 1.6 a file was a bare pickle.
+        file = verified(path) if zipfile.is_zipfile(path) else path
+        return torch.load(file, map_location=device, weights_only=True)
     except UNREADABLE as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{path} cannot be read as a checkpoint ({reason}); it may be truncated") from error
-    version = state.get("format_version") if isinstance(state, dict) else None
-    if version != FORMAT_VERSION:
-        raise UserError(f"{path} has checkpoint format {version!r}, this version of tr2m reads {FORMAT_VERSION}")
-    return state
+
+
+def as_checkpoint(path: str | Path, content: Any) -> dict[str, Any]:
+    """The content of a file, which should be a checkpoint of this project; an older one in today's names.
+
+    Raises:
+        UserError: it is something else, which is named if it is known, or has another format version.
+    """
+    if not isinstance(content, dict) or "format_version" not in content:
+        kind = kind_of(str(name) for name in weights_in(content))
+        raise UserError(
+            f"{path} holds {f'weights of {kind}' if kind else 'something else'}, expected a checkpoint that tr2m train "
+            "wrote, or the authors' da_s_vitl_vitl.pth"
+        )
+    return in_present_format(path, content)
 
 
 def verified(path: Path) -> io.BytesIO:
@@ -181,6 +200,9 @@ def load_weights(module: nn.Module, state: Mapping[str, torch.Tensor], what: str
         for name in sorted(own.keys() & state.keys())
         if state[name].shape != own[name].shape
     ]
+    kinds = [kind_of(names) for names in (state, own)]
+    if problems and None not in kinds and kinds[0] != kinds[1]:
+        raise UserError(f"{what} has weights of {kinds[0]}, expected those of {kinds[1]}")
     if problems:
         more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
         raise UserError(f"{what} does not fit the model: {'; '.join(problems[:5])}{more}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,22 @@ from tr2m.errors import UserError
 from tr2m.files import whole_folder
 from tr2m.json_text import json_text
 from tr2m.models.finite import check_finite
-from tr2m.training.run.checkpoint import FORMAT_VERSION, check_parts, file_sha256, load_checkpoint
+from tr2m.training.run.checkpoint import file_sha256
+from tr2m.training.run.old_formats import FORMAT_VERSION, in_present_format
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 
-def publish(checkpoint: Path, folder: Path) -> None:
-    """Write what `load_model` needs of a checkpoint; folders of the machine that trained it stay behind.
+def publish(state: Mapping[str, Any], name: str, folder: Path) -> None:
+    """Write what `load_model` needs of a checkpoint that has been read; folders of the machine that trained it stay
+    behind. `name` is the checkpoint's in messages.
 
     Raises:
-        UserError: the checkpoint cannot be read, or the folder exists.
+        UserError: the folder exists, or a weight is not finite.
     """
-    state = load_checkpoint(checkpoint)
-    check_parts(checkpoint, state, ("config", "model", "fingerprints"))
     if folder.exists():
         raise UserError(f"{folder} exists: expected the name of a new folder")
-    check_finite(state["model"], str(checkpoint))
+    check_finite(state["model"], name)
     weights = save({name: weight.contiguous() for name, weight in state["model"].items()})
     content = {
         "format_version": FORMAT_VERSION,
@@ -53,8 +54,9 @@ def read_published(folder: Path) -> dict[str, Any]:
         digest = file_sha256(folder / WEIGHTS)
     except (OSError, ValueError, RecursionError, SafetensorError) as error:
         raise UserError(f"{folder}: expected {WEIGHTS} and {CONFIG} as tr2m export writes them: {error}") from error
-    if not isinstance(content, dict) or content.get("format_version") != FORMAT_VERSION:
-        raise UserError(f"{folder / CONFIG}: expected format_version {FORMAT_VERSION}")
+    if not isinstance(content, dict):
+        raise UserError(f"{folder / CONFIG}: expected a mapping with format_version {FORMAT_VERSION}")
+    content = in_present_format(folder / CONFIG, content)
     if content.get("weights_sha256") != digest:
         raise UserError(f"{folder / WEIGHTS} is not the file that {CONFIG} describes; copy both again")
     return {**content, "model": weights}

@@ -1,0 +1,122 @@
+"""The authors' checkpoint: recognised by its names, read as one of ours, and written from one of ours.
+
+It has no licence: it is loaded where a user has it, and never shipped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tr2m.build import build
+from tr2m.errors import UserError
+from tr2m.experiment.parameters import without_weights
+from tr2m.models.frozen.weights import local_weights, weights_folder
+from tr2m.models.released_names import from_released, is_released, to_released, without_prefix
+from tr2m.models.weight_kinds import kind_of, weights_in
+
+RELEASED_NAME = "tr2m_released"
+ADDRESS = "https://github.com/BeileiCui/TR2M (file weights/da_s_vitl_vitl.pth)"
+MODEL_CONFIG = Path(__file__).with_name("released_model.json")
+"""`model=tr2m` as it was composed when this checkpoint was published; a test holds it against configs/model."""
+# What it was trained at, and the unit of each of its training sets.
+INPUT_SIZES = [(434, 560), (350, 1204)]
+UNITS = {"nyuv2": "m", "kitti": "m", "void": "m", "c3vd": "mm"}
+
+
+def locate(checkpoint: str | Path) -> Path:
+    """The path of a checkpoint; `released` is the authors' file in $TR2M_WEIGHTS/tr2m/.
+
+    Raises:
+        UserError: `released` is asked for and not there; says where it is to be had and what is needed beside it.
+    """
+    if str(checkpoint) != "released":
+        return Path(checkpoint)
+    path = weights_folder() / "tr2m" / "da_s_vitl_vitl.pth"
+    if not path.is_file():
+        raise UserError(
+            f"no {path.absolute()}: fetch it from {ADDRESS}. It comes without a licence, so ask its authors before you "
+            "pass it on. Beside it are needed\n       " + "\n       ".join(frozen_files())
+        )
+    return path
+
+
+def frozen_files() -> list[str]:
+    """The files of frozen weights that the authors' checkpoint needs, each with whether it is there."""
+    config = model_config()
+    files = [
+        (f"timm/{config['image_encoder']['name']}", "model.safetensors"),
+        (config["text_encoder"]["repo_id"], config["text_encoder"]["filename"]),
+        (config["relative_depth"]["repo_id"], "model.safetensors"),
+    ]
+    return [f"{'present' if local_weights(*file) else 'missing'}: {' '.join(file)}" for file in files]
+
+
+def model_config() -> dict[str, Any]:
+    return json.loads(MODEL_CONFIG.read_text(encoding="utf-8"))
+
+
+def read_released(path: Path, content: Any) -> dict[str, Any] | None:
+    """What the content of a file says of its model, in the form of a checkpoint of ours, if it is the authors': the
+    bare weights, or under `state_dict` or `model`. None if it is another file.
+
+    Raises:
+        UserError: a name is missing, surplus or misshapen.
+    """
+    weights = weights_in(content)
+    if not is_released(weights):
+        return None
+    weights = without_prefix(weights)
+    check_names(path, weights)
+    return {
+        "config": {"name": RELEASED_NAME, "seed": None, "model": model_config()},
+        "model": from_released(weights),
+        "fingerprints": {},
+        "input_sizes": INPUT_SIZES,
+        "units": UNITS,
+        "git_commit": None,
+    }
+
+
+def write_released(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
+    """Write the weights of a trained `model=tr2m` as a file that the authors' code loads.
+
+    Raises:
+        UserError: they are of another network, or there is such a file.
+    """
+    if path.exists():
+        raise UserError(f"{path} exists: expected the name of a new file")
+    if (kind := kind_of(weights)) != kind_of(["decoder.project."]):
+        raise UserError(
+            f"the released format is that of model=tr2m, and this checkpoint is of {kind or 'another model'}"
+        )
+    renamed = to_released(weights)
+    check_names(path, renamed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"state_dict": {name: weight.cpu().contiguous() for name, weight in renamed.items()}}, path)
+
+
+def check_names(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
+    """Raise UserError that names what is missing, surplus or misshapen in weights under the authors' names."""
+    shapes = released_shapes()
+    problems = [f"missing {name}" for name in sorted(shapes.keys() - weights.keys())]
+    problems += [f"surplus {name}" for name in sorted(weights.keys() - shapes.keys())]
+    problems += [
+        f"{name} is {tuple(weights[name].shape)}, expected {shape}"
+        for name, shape in shapes.items()
+        if name in weights and tuple(weights[name].shape) != shape
+    ]
+    if problems:
+        more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
+        raise UserError(f"{path} is not the authors' network: {'; '.join(problems[:5])}{more}")
+
+
+def released_shapes() -> dict[str, tuple[int, ...]]:
+    """The shape of each weight of the authors' network, by its name there."""
+    with torch.device("meta"):
+        model = build(without_weights(model_config()))
+    return {name: tuple(weight.shape) for name, weight in to_released(model.state_dict()).items()}
