@@ -41,7 +41,7 @@ def weights() -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     made = {}
     for name, shape in released_shapes().items():
-        spread = (2 / torch.Size(shape[1:]).numel()) ** 0.5 if len(shape) > 1 else 0.1
+        spread = torch.Size(shape[1:]).numel() ** -0.5 if len(shape) > 1 else 0.1
         made[name] = spread * torch.randn(shape, generator=generator) + (
             1 if ".ln_" in name and "weight" in name else 0
         )

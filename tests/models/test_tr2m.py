@@ -136,13 +136,15 @@ def test_variants_of_the_tables_train_what_they_say(variant: str):
         assert (output.scale_map == 1).all()
 
 
-def test_without_image_tokens_the_maps_are_constant_but_near_the_borders():
+def test_without_image_tokens_the_maps_know_nothing_of_the_image():
     model, _, _ = tiny.parts("model/fusion=text_only")
-    output = model(torch.rand(1, 3, 140, 168), ["a kitchen"])
-    for values in (output.scale_map[0], output.shift_map[0]):
+    output, other = (model(torch.rand(1, 3, 140, 168), ["a kitchen"]) for _ in range(2))
+    for values, same in ((output.scale_map[0], other.scale_map[0]), (output.shift_map[0], other.shift_map[0])):
+        assert torch.equal(values, same)
+        # What is left inside is the pattern of the transposed convolution; zero padding shows at the borders.
         inside = values[56:-56, 56:-56]
-        torch.testing.assert_close(inside, inside[:1, :1].expand_as(inside), rtol=1e-5, atol=0)
-        assert (values[0] - inside[0, 0]).abs().max() > 1e-3 * inside[0, 0]
+        assert inside.std() < 0.01 * inside.mean()
+        assert inside.std() < 0.5 * values.std()
 
 
 def outputs_for(captions: list[str], *overrides: str) -> torch.Tensor:
@@ -173,18 +175,14 @@ def test_the_network_is_the_one_that_the_authors_released(size: tuple[int, int])
         torch.testing.assert_close(getattr(output, name), values, rtol=1e-5, atol=1e-6 * values.abs().max().item())
 
 
-def test_the_last_layer_runs_in_float32_and_keeps_no_float32_copy_of_its_input():
-    head = MapHead(4, 6, 3)
-    saved: list[torch.Tensor] = []
-    with (
-        torch.autograd.graph.saved_tensors_hooks(lambda t: (saved.append(t), t)[1], lambda t: t),
-        torch.autocast("cpu", torch.bfloat16),
-    ):
+def test_the_last_layer_runs_in_float32():
+    head, hidden = MapHead(4, 6, 3), []
+    head.hidden.register_forward_hook(lambda module, inputs, output: hidden.append(output))
+    with torch.autocast("cpu", torch.bfloat16):
         values = head(torch.randn(2, 4, 16, 24), (28, 42)).values
-    assert values.dtype == torch.float32
-    full_size = [t for t in saved if t.shape[-2:] == (28, 42) and t.shape[1] > 1]
-    assert full_size
-    assert all(t.dtype == torch.bfloat16 for t in full_size)
+    assert hidden[0].dtype == torch.bfloat16
+    expected = 0.01 * head.to_logit(hidden[0].float().relu())[:, 0].exp()
+    torch.testing.assert_close(values, expected, rtol=1e-6, atol=0)
 
 
 def test_a_map_is_a_hundredth_of_the_exponential_without_a_clamp():

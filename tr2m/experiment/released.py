@@ -91,9 +91,7 @@ def write_released(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
     if path.exists():
         raise UserError(f"{path} exists: expected the name of a new file")
     if (kind := kind_of(weights)) != kind_of(["decoder.project."]):
-        raise UserError(
-            f"the released format is that of model=tr2m, and this checkpoint is of {kind or 'another model'}"
-        )
+        raise UserError(f"--format released is for model=tr2m, and this checkpoint is of {kind or 'another model'}")
     renamed = to_released(weights)
     check_names(path, renamed)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -44,8 +44,8 @@ class MapHead(nn.Module):
         """
         features = self.mid(decoded)
         hidden = F.relu(self.hidden(resize(features, size)))
-        # A logit near 5 in bfloat16 is off by up to 0.016, and so would be depth, by as many parts of one. A float32 copy of
-        # all channels at full size is made for one image at a time, and made again in the backward pass.
+        # A logit near 5 in bfloat16 is off by up to 0.016, and so would be depth, by as many parts of one. A float32
+        # copy of all channels at full size is made for one image at a time, and made again in the backward pass.
         logits = torch.cat(
             [checkpoint(self._logit, image, use_reentrant=False, preserve_rng_state=False) for image in hidden.split(1)]
         )
