@@ -21,7 +21,7 @@ from tr2m.evaluation.depth_network import DepthNetwork
 from tr2m.evaluation.evaluator import EvaluationSet, evaluate
 from tr2m.evaluation.protocol import Protocol
 from tr2m.evaluation.saved_predictions import SavedPredictions
-from tr2m.experiment.load import check_unit, load_model
+from tr2m.experiment.load import check_unit, load_model, read_trained
 from tr2m.training.run.checkpoint import load_checkpoint, save_checkpoint
 from tr2m.training.run.published import publish
 
@@ -94,7 +94,7 @@ def test_a_checkpoint_says_what_units_it_was_trained_in_and_so_does_what_is_publ
     far.unit = "mm"
     make_trainer(tmp_path / "run", max_steps=1, sets=[near, far]).fit()
     checkpoint = tmp_path / "run/checkpoints/last.pt"
-    publish(checkpoint, tmp_path / "weights")
+    publish(read_trained(checkpoint), str(checkpoint), tmp_path / "weights")
     caplog.set_level(logging.INFO)
     for source in (checkpoint, tmp_path / "weights"):
         model = load_model(source)
@@ -108,7 +108,7 @@ def test_checkpoints_from_when_all_was_metres_are_refused_for_millimetres(tmp_pa
     state = load_checkpoint(tmp_path / "run/checkpoints/last.pt")
     del state["units"]
     save_checkpoint(tmp_path / "old.pt", state)
-    publish(tmp_path / "old.pt", tmp_path / "old")
+    publish(read_trained(tmp_path / "old.pt"), str(tmp_path / "old.pt"), tmp_path / "old")
     for source in (tmp_path / "old.pt", tmp_path / "old"):
         model = load_model(source)
         check_unit(model, "m", "nyuv2")

@@ -32,5 +32,5 @@ def main(arguments: list[str]) -> None:
     if options.format == "released":
         write_released(options.out, state["model"])
     else:
-        publish(state, options.out)
+        publish(state, str(options.ckpt), options.out)
     print(f"written: {options.out}")
