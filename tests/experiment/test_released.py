@@ -1,22 +1,28 @@
 """The authors' checkpoint, made from a fixed seed: read, used, refused where it is another, and written."""
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import tiny
 import torch
 
 from tr2m import load_model
 from tr2m.benchmark.plain_network import plain_maps
-from tr2m.cli import export
+from tr2m.cli import eval as evaluate
+from tr2m.cli import export, predict
 from tr2m.errors import UserError
 from tr2m.experiment import released
 from tr2m.experiment.load import read_trained
 from tr2m.experiment.released import read_released, released_shapes
 from tr2m.types import FrozenFeatures
 
+SAMPLES = os.environ.get("TR2M_SAMPLES")
 # Frozen networks of the published widths that do next to nothing.
 TOY_FROZEN = (
     "model/image_encoder=dinov2_tiny",
@@ -206,6 +212,31 @@ def test_another_network_cannot_be_written_in_the_authors_format(tmp_path: Path)
 def test_ours_is_not_taken_for_theirs():
     model, _, _ = tiny.parts()
     assert read_released(Path("x.pt"), {"format_version": 2, "model": model.state_dict()}) is None
+
+
+@pytest.mark.skipif(SAMPLES is None, reason="TR2M_SAMPLES does not point at a folder of real frames")
+@pytest.mark.usefixtures("toy_frozen")
+def test_it_predicts_and_scores_real_frames(
+    tmp_path: Path, weights: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    """With the whole trained part; the frozen networks are small and random, so the numbers mean nothing."""
+    monkeypatch.setenv("TR2M_DATA", str(SAMPLES))
+    monkeypatch.setenv("TR2M_OUTPUTS", str(tmp_path / "outputs"))
+    monkeypatch.chdir(tmp_path)
+    checkpoint = save(tmp_path / "da_s_vitl_vitl.pth", weights)
+    image = next(Path(SAMPLES).glob("nyuv2/**/rgb_*.png"))
+    small = ["--input-size", "140", "--out", str(tmp_path / "out"), "--device", "cpu"]
+    predict.main(["--ckpt", str(checkpoint), "--image", str(image), "--text", "a room", *small])
+    depth = np.load(next((tmp_path / "out").glob("**/depth.npy")))
+    assert depth.shape == cv2.imread(str(image)).shape[:2]
+    assert (depth > 0).all()
+    size = ["dataset=samples_nyuv2", "dataset.reader.input_size=[140,182]", "workers=0", "device=cpu"]
+    monkeypatch.setattr(sys, "argv", ["tr2m eval", f"ckpt={checkpoint}", *size])
+    evaluate.main([f"ckpt={checkpoint}", *size])
+    result = json.loads((tmp_path / "outputs/tr2m_released/eval/samples_nyuv2.json").read_text())
+    assert result["method"] == "tr2m_released"
+    assert result["n_images"] == 6
+    assert result["metrics"]["abs_rel"] > 0
 
 
 @pytest.mark.slow

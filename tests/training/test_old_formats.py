@@ -10,7 +10,9 @@ import torch
 from tr2m import load_model
 from tr2m.build import build, locate
 from tr2m.errors import UserError
+from tr2m.training.run.checkpoint import load_weights
 from tr2m.training.run.old_formats import ADDED, MOVED, in_present_format
+from tr2m.training.run.resume import check_same_experiment
 
 ENCODERS = ("model/image_encoder=dinov2_tiny", "model/text_encoder=clip_tiny")
 EQUATIONS = ("model=tr2m_equations", *ENCODERS, "model/relative_depth=depth_anything_tiny", *tiny.SMALL)
@@ -73,3 +75,22 @@ def test_a_checkpoint_of_today_is_left_alone_and_an_unknown_format_refused():
     assert in_present_format("x.pt", state) is state
     with pytest.raises(UserError, match=r"x\.pt has checkpoint format 3, this version of tr2m reads 1 and 2"):
         in_present_format("x.pt", {**state, "format_version": 3})
+
+
+@pytest.mark.parametrize("there", ["TR2M", "TR2MEquations"])
+def test_a_checkpoint_of_the_other_network_is_named(there: str):
+    stored, present = {"model": {"_target_": f"tr2m.{there}"}}, {"model": {"_target_": "tr2m.TR2M"}}
+    if there == "TR2M":
+        stored, present = {**stored, "seed": 0}, {"model": {"_target_": "tr2m.TR2MEquations"}, "seed": 1}
+    here = present["model"]["_target_"].removeprefix("tr2m.")
+    with pytest.raises(UserError, match=f"^x.pt is a checkpoint of {there}, expected one of {here}: give its model=$"):
+        check_same_experiment(Path("x.pt"), stored, present)
+
+
+def test_weights_of_the_other_network_are_named():
+    equations, released = build(tiny.config(*EQUATIONS)["model"]), tiny.parts()[0]
+    names = r"TR2M \(model=tr2m\)", r"TR2M by the bare equations \(model=tr2m_equations\)"
+    with pytest.raises(UserError, match=f"^x has weights of {names[1]}, expected those of {names[0]}$"):
+        load_weights(released, equations.state_dict(), "x")
+    with pytest.raises(UserError, match=f"^x has weights of {names[0]}, expected those of {names[1]}$"):
+        load_weights(equations, released.state_dict(), "x")

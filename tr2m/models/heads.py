@@ -40,7 +40,7 @@ class MapHead(nn.Module):
 
     def forward(self, decoded: Float[Tensor, "B C h w"], size: tuple[int, int]) -> PositiveMap:
         """The map at `size` (H, W). It is not clamped: training skips a step whose map overflows, as it does any other
-        that is not finite, and prediction refuses it.
+        that is not finite, and prediction counts such pixels.
         """
         features = self.mid(decoded)
         hidden = F.relu(self.hidden(resize(features, size)))

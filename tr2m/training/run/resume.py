@@ -78,6 +78,9 @@ def newest_of(runs: list[Path]) -> Path | None:
 def check_same_experiment(path: Path, stored: Mapping[str, Any], present: Mapping[str, Any]) -> None:
     """Raise UserError, with the differences, if the two configs differ in what must not change."""
     old, new = fixed_options(stored), fixed_options(present)
+    models = [options.get("model._target_", "nothing").rpartition(".")[2] for options in (old, new)]
+    if models[0] != models[1]:
+        raise UserError(f"{path} is a checkpoint of {models[0]}, expected one of {models[1]}: give its model=")
     names = [name for name in sorted(old.keys() | new.keys()) if old.get(name, "-") != new.get(name, "-")]
     if names:
         shown = [f"{name}: {old.get(name, '-')!r} there, {new.get(name, '-')!r} here" for name in names[:SHOWN]]
