@@ -16,11 +16,12 @@ BELOW = {
     "types": set(),
     "shipped": set(),
     "distributed": {"errors"},
-    "build": {"errors"},
+    "limits": set(),
+    "build": {"errors", "limits"},
     "ops": {"types"},
     "models": {"types", "ops", "errors"},
     "losses": {"types", "ops", "errors"},
-    "data": {"types", "ops", "errors", "files", "json_text", "feature_cache"},
+    "data": {"types", "ops", "errors", "json_text", "feature_cache", "build", "limits"},
 }
 BELOW["points"] = {"errors"}
 BELOW["synthetic"] = {"types", "errors", "data"}

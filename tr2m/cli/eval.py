@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 @hydra_app("eval")
-def main(settings: dict[str, Any]) -> None:
+def main(config: dict[str, Any]) -> None:
+    from tr2m.build import read_settings
     from tr2m.distributed import gather, is_main, process_group
     from tr2m.errors import UserError
     from tr2m.evaluation.caption_average import CaptionAverage
@@ -29,24 +30,26 @@ def main(settings: dict[str, Any]) -> None:
     from tr2m.experiment.baselines import align, build_baseline, show_as_published
     from tr2m.experiment.compose import build_evaluation_sets, pick_device, provenance
     from tr2m.experiment.load import check_unit, model_of, read_trained
+    from tr2m.experiment.settings import EvalSettings
     from tr2m.training.run.run_log import environment
 
-    baseline = settings.get("baseline")
-    if (settings["ckpt"] is None) == (baseline is None):
+    settings = read_settings(EvalSettings, config)
+    baseline = settings.baseline
+    if (settings.ckpt is None) == (baseline is None):
         raise UserError("not given: ckpt=... or baseline=..., one of the two")
-    device = pick_device(settings["device"])
+    device = pick_device(settings.device)
     if baseline:
         refuse_unused_size(baseline, job_overrides())
     captions = chosen("captions")
-    sets = build_evaluation_sets(settings["dataset"], settings["protocol"], settings["captions"])
+    sets = build_evaluation_sets(settings.dataset, settings.protocol, settings.captions)
     with process_group(device):
         if baseline:
             facts = {"method": baseline["name"], "checkpoint": None, "environment": environment(device)}
-            home = Path(settings["paths"]["outputs"], baseline["name"])
+            home = Path(settings.paths.outputs, baseline["name"])
             method = build_baseline(baseline, sets, device)
             sets = show_as_published(sets, baseline)
         else:
-            checkpoint = Path(settings["ckpt"])
+            checkpoint = Path(settings.ckpt)
             state = read_trained(checkpoint)
             facts = provenance(state["config"], checkpoint, device)
             home = checkpoint if checkpoint.is_dir() else checkpoint.absolute().parent.parent
@@ -54,15 +57,16 @@ def main(settings: dict[str, Any]) -> None:
             check_unit(model, sets[0].dataset.unit, sets[0].dataset.name)
             note_size_mismatch(sets[0].dataset.input_size, model.input_sizes)
             method = CaptionAverage(model, sets[0].dataset) if captions == "average" else ModelMethod(model)
-        evaluations = evaluate(method, align(sets, settings, method, device), device, settings["workers"])
+        sets = align(sets, settings.alignment, settings.dataset, method, device)
+        evaluations = evaluate(method, sets, device, settings.workers)
         spreads = gather(getattr(method, "spreads", {}))
         if not is_main():
             return
     facts["captions"] = captions
     if captions == "average":
         facts["caption_spread"] = {name: spread for part in spreads for name, spread in part.items()}
-    usual = (next(iter(settings["dataset"]["protocols"])), "correct", "none")
-    write(evaluations, Path(settings["out"]) if settings["out"] else home / "eval", facts, usual)
+    usual = (next(iter(settings.dataset.protocols)), "correct", "none")
+    write(evaluations, Path(settings.out) if settings.out else home / "eval", facts, usual)
 
 
 def refuse_unused_size(baseline: dict[str, Any], overrides: list[str]) -> None:
