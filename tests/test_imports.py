@@ -8,35 +8,20 @@ from tiny import ROOT
 
 PACKAGE = ROOT / "tr2m"
 FILES = sorted(PACKAGE.rglob("*.py"))
-# Each room may import itself and what stands before it; models, losses and data never import one another.
-BELOW = {
-    "errors": set(),
-    "json_text": set(),
-    "files": {"errors"},
-    "types": set(),
-    "shipped": set(),
-    "distributed": {"errors"},
-    "limits": set(),
-    "build": {"errors", "limits"},
-    "ops": {"types"},
-    "models": {"types", "ops", "errors"},
-    "losses": {"types", "ops", "errors"},
-    "data": {"types", "ops", "errors", "json_text", "feature_cache", "build", "limits"},
-}
-BELOW["points"] = {"errors"}
-BELOW["synthetic"] = {"types", "errors", "data"}
-BELOW["feature_cache"] = BELOW["data"] | {"data", "models", "build", "distributed"}
-BELOW["captioning"] = BELOW["data"] | {"data", "models"}
-BELOW["evaluation"] = BELOW["data"] | {"data", "models", "losses", "distributed"}
-BELOW["inference"] = BELOW["evaluation"] | {"evaluation"}
-BELOW["drawing"] = BELOW["evaluation"] | {"evaluation"}
-BELOW["preparation"] = BELOW["captioning"] | {"captioning", "evaluation", "build", "drawing"}
-BELOW["training"] = BELOW["evaluation"] | {"evaluation", "build", "drawing", "feature_cache"}
-BELOW["paper"] = BELOW["evaluation"] | {"evaluation", "drawing", "build"}
-BELOW["experiment"] = BELOW["training"] | {"training"}
-BELOW["benchmark"] = BELOW["experiment"] | {"experiment"}
-BELOW["cli"] = set(BELOW)
-BELOW["__main__"] = {"cli"}
+# The floors of the house, from the bottom: a room imports itself and what lies on the floors below it.
+FLOORS = (
+    {"errors", "types", "limits", "json_text", "shipped"},
+    {"ops", "build", "distributed", "files"},
+    {"data", "models", "losses"},
+    {"evaluation", "preparation", "captioning", "feature_cache", "synthetic"},
+    {"drawing", "inference", "points"},
+    {"training", "paper"},
+    {"experiment"},
+    {"benchmark"},
+    {"cli"},
+    {"__main__"},
+)
+BELOW = {room: set().union(*FLOORS[:number]) for number, floor in enumerate(FLOORS) for room in floor}
 ENCODER_LIBRARIES = {"timm", "open_clip", "transformers"}
 ENCODERS = {
     "image_encoder.py",

@@ -60,7 +60,8 @@ def build(config: Any, path: str = "", /, **extra: Any) -> Any:
     if "_target_" not in config:
         return arguments
     target = locate(config["_target_"])
-    check_arguments(path or config["_target_"], target, arguments, ALLOWED_TARGETS.get(config["_target_"]))
+    name = config["_target_"]
+    check_arguments(path or name, f"{path}." if path else f"{name}: ", target, arguments, ALLOWED_TARGETS.get(name))
     return target(**arguments)
 
 
@@ -71,8 +72,9 @@ def read_settings(kind: type[T], values: Mapping[str, Any], path: str = "") -> T
         UserError: an unknown or missing key, a value of the wrong type or beyond its limit.
     """
     hints = get_type_hints(kind)
-    arguments = {key: nested(hints.get(key), value, below(path, key)) for key, value in values.items()}
-    check_arguments(path or kind.__name__, kind, arguments)
+    prefix = f"{path}." if path else ""
+    arguments = {key: nested(hints.get(key), value, f"{prefix}{key}") for key, value in values.items()}
+    check_arguments(path or "the config", prefix, kind, arguments)
     return kind(**arguments)
 
 
@@ -109,12 +111,12 @@ def locate(name: str) -> type:
 
 
 def check_arguments(
-    name: str, target: type, arguments: Mapping[str, Any], limits: Mapping[str, Any] | None = None
+    name: str, prefix: str, target: type, arguments: Mapping[str, Any], limits: Mapping[str, Any] | None = None
 ) -> None:
     """Raise UserError unless `arguments` fit the signature of `target`: its names, its required ones, its types.
 
     Args:
-        name: of `target` in messages: its path in the config, or its own name.
+        name, prefix: of `target` and of its arguments in messages.
         limits: types of the arguments, for a class whose own hints cannot be had.
     """
     parameters = inspect.signature(target).parameters
@@ -127,7 +129,7 @@ def check_arguments(
             raise UserError(f"{name} has no argument {key!r}{nearest(key, parameters)}")
         if key in hints and not fits(value, hints[key]):
             kind = "" if is_bearable(value, hints[key], conf=NUMERIC_TOWER) else f" is of type {type(value).__name__}"
-            raise UserError(f"{name}: {key} = {value!r}{kind}, expected {in_words(hints[key])}")
+            raise UserError(f"{prefix}{key} = {value!r}{kind}, expected {in_words(hints[key])}")
     required = [
         p for p in parameters.values() if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
     ]
@@ -160,6 +162,8 @@ def in_words(hint: Any) -> str:
         return " or ".join(map(in_words, arguments))
     if origin is Literal:
         return f"one of {', '.join(map(str, arguments))}"
+    if origin is dict:
+        return f"a dictionary of {in_words(arguments[0])} to {in_words(arguments[1])}"
     if origin is Sequence:
         return f"a list of {in_words(arguments[0])}"
     if hint is NoneType:

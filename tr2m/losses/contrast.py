@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from tr2m.limits import PositiveInt
 from tr2m.ops.depth_classes import NO_CLASS
 
 
@@ -26,7 +27,7 @@ class ScaleOrientedContrast(nn.Module):
         classes: |C| of Eq. 7, which makes classes + 1 labels.
     """
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: PositiveInt) -> None:
         super().__init__()
         self.classes = classes
 

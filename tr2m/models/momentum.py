@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from tr2m.limits import Share
 from tr2m.models.frozen.precision import mixed_precision
 from tr2m.types import ContrastFeatures
 
@@ -48,7 +49,7 @@ class MomentumContrast(nn.Module):
         momentum: share of the old copy kept at each update.
     """
 
-    def __init__(self, encoder: nn.Module, projector: Projector, momentum: float) -> None:
+    def __init__(self, encoder: nn.Module, projector: Projector, momentum: Share) -> None:
         super().__init__()
         self.projector = projector
         self.momentum = momentum
