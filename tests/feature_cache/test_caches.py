@@ -17,6 +17,7 @@ from tr2m.build import build, read_settings
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.data.mixing import MixedDataset, SampleKey, UnreadableFrame
 from tr2m.errors import UserError
+from tr2m.feature_cache.cached_dataset import CachedDataset
 from tr2m.feature_cache.fill import CacheFiller
 from tr2m.feature_cache.find import check_complete, find_caches
 from tr2m.feature_cache.settings import CacheSettings
@@ -223,7 +224,7 @@ def test_a_relative_depth_that_the_data_bring_is_not_replaced(tmp_path: Path):
     fill.fill(sets)
     assert all(name.startswith("image_tokens") for name in files(tmp_path / "cache"))
     check_complete(fill.caches, sets)
-    sample = MixedDataset(sets, 0, fill.caches)[SampleKey(0, 0, 1)].sample
+    sample = CachedDataset(MixedDataset(sets, 0), fill.caches)[SampleKey(0, 0, 1)].sample
     assert (sample.relative_depth == 0.25).all()
     assert sample.image_tokens.shape == (6, 16)
 

@@ -46,17 +46,17 @@ def main(arguments: list[str]) -> None:
     train_sets, evaluation_sets = build_datasets(settings.data.datasets, settings.augmentation)
     relative = DepthNetwork(trainers["TR2M"].model.relative_depth, "relative_depth")
     trained = [EvaluationSet(d, s.protocol) for d in train_sets for s in evaluation_sets if s.dataset.name == d.name]
-    alignments = {
-        "median*": [MedianScale()] * len(evaluation_sets),
-        "linear fit*": [LinearFit()] * len(evaluation_sets),
-        "global": [global_fit_for(s, trained, relative, device) for s in evaluation_sets],
-    }
+    alignments = (
+        [MedianScale()] * len(evaluation_sets),
+        [LinearFit()] * len(evaluation_sets),
+        [global_fit_for(s, trained, relative, device) for s in evaluation_sets],
+    )
     rows = {
-        label: [
+        f"{aligned[0].name.replace('_', ' ')}{'*' * aligned[0].uses_ground_truth}": [
             evaluate(relative, [replace(s, protocol=replace(s.protocol, alignment=a))], device, 0)[0]
             for a, s in zip(aligned, evaluation_sets, strict=True)
         ]
-        for label, aligned in alignments.items()
+        for aligned in alignments
     } | evaluations
     folder = trainers["TR2M"].log.folder
     for label, row in rows.items():

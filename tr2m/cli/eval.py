@@ -65,8 +65,8 @@ def main(config: dict[str, Any]) -> None:
     facts["captions"] = captions
     if captions == "average":
         facts["caption_spread"] = {name: spread for part in spreads for name, spread in part.items()}
-    usual = (next(iter(settings.dataset.protocols)), "correct", "none")
-    write(evaluations, Path(settings.out) if settings.out else home / "eval", facts, usual)
+    first = next(iter(settings.dataset.protocols))
+    write(evaluations, Path(settings.out) if settings.out else home / "eval", facts, first)
 
 
 def refuse_unused_size(baseline: dict[str, Any], overrides: list[str]) -> None:
@@ -93,15 +93,17 @@ def note_size_mismatch(size: tuple[int, int] | None, trained: list[tuple[int, in
         logging.info("note: images are shown at %dx%d, training had %s (dataset.reader.input_size)", *size, sizes)
 
 
-def write(evaluations: list[Evaluation], folder: Path, facts: dict[str, Any], usual: tuple[str, ...]) -> None:
-    """Save and print each result. What is not usual is part of a file's name: it must not overwrite what is."""
+def write(evaluations: list[Evaluation], folder: Path, facts: dict[str, Any], first: str) -> None:
+    """Save and print each result; `first` is the data set's first protocol."""
     from tr2m.evaluation.report import format_protocol, format_table, save_evaluation
+    from tr2m.evaluation.result_names import result_name
     from tr2m.paper.published import compare_with_paper
 
     for evaluation in evaluations:
         dataset, protocol = evaluation.result["dataset"], evaluation.result["protocol"]
-        unusual = [p for p in (protocol["name"], facts["captions"], protocol["alignment"]) if p not in usual]
-        path = save_evaluation(evaluation, folder, "_".join([dataset, *unusual]), facts)
+        other = protocol["name"] if protocol["name"] != first else None
+        name = result_name(dataset, facts["captions"], protocol["alignment"], other)
+        path = save_evaluation(evaluation, folder, name, facts)
         # A table for each: results of two protocols never share one.
         print(format_table([(dataset, evaluation.result)], first="data set"))
         print(format_protocol(evaluation.result))

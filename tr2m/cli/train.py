@@ -22,6 +22,7 @@ def main(config: dict[str, Any]) -> None:
     from tr2m.build import read_settings
     from tr2m.distributed import is_main, process_group
     from tr2m.evaluation.report import format_protocol, format_table, save_evaluation
+    from tr2m.evaluation.result_names import result_name
     from tr2m.experiment.compose import build_trainer, pick_device, provenance
     from tr2m.experiment.settings import TrainSettings
 
@@ -36,7 +37,7 @@ def main(config: dict[str, Any]) -> None:
             return
     facts = provenance(config, trainer.log.folder / "checkpoints" / "last.pt", trainer.device)
     for evaluation in evaluations:
-        save_evaluation(evaluation, trainer.log.folder / "eval", evaluation.result["dataset"], facts)
+        save_evaluation(evaluation, trainer.log.folder / "eval", result_name(evaluation.result["dataset"]), facts)
     if results := [evaluation.result for evaluation in evaluations]:
         print(format_table([(result["dataset"], result) for result in results], first="data set"))
         print("\n".join(format_protocol(result) for result in results))
