@@ -1,6 +1,7 @@
 """Imports go one way, and only the encoder files know the encoders' libraries."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,12 @@ def test_layers_and_libraries(path: Path):
 def test_rooms_stay_small():
     files = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in FILES}
     assert max(files.values()) <= 260, max(files, key=files.get)
+
+
+def test_the_floor_plan_names_every_module():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    plan = page[page.index("## Where things live") :].split("```")[1]
+    words = set(re.findall(r"\w+", plan))
+    modules = {path.stem for path in FILES} - {"__init__", "__main__"}
+    assert modules - words == set(), "docs/architecture.md does not say where these are"
+    assert {room for floor in FLOORS for room in floor} - {"__main__"} <= words

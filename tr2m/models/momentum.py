@@ -70,15 +70,13 @@ class MomentumContrast(nn.Module):
 
     @torch.no_grad()
     def update(self, encoder: nn.Module) -> None:
-        """copy = momentum * copy + (1 - momentum) * original, after each optimiser step; buffers are copied."""
+        """copy = momentum * copy + (1 - momentum) * original, after each optimiser step. There are no buffers."""
         for copy, original in ((self.momentum_encoder, encoder), (self.momentum_projector, self.projector)):
             copies, originals = dict(copy.named_parameters()), dict(original.named_parameters())
             if copies.keys() != originals.keys():
                 raise ValueError(f"momentum branch differs in {sorted(copies.keys() ^ originals.keys())}")
             if copies:
                 torch._foreach_lerp_(list(copies.values()), [originals[name] for name in copies], 1 - self.momentum)
-            for name, buffer in copy.named_buffers():
-                buffer.copy_(original.get_buffer(name))
 
 
 class NoContrast(nn.Module):
