@@ -191,3 +191,29 @@ class CaptionSettings:
     """Frames: at most so many are described again after a kill."""
     out: str
     """The file."""
+
+
+@dataclass(frozen=True)
+class WorldChoice:
+    world: str
+    """One of `TableSettings.worlds`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSettings:
+    """configs/tables.yaml."""
+
+    paths: PathSettings
+    table: int | str
+    """A number, or all."""
+    plan: int | str | None
+    """As `table`: print the commands that would fill it instead."""
+    run: bool
+    """Whether the plan's commands are run."""
+    jobs: PositiveInt
+    """Commands at a time."""
+    data: WorldChoice
+    out: str | None
+    """Folder of the tables."""
+    worlds: dict[str, dict[str, Any]]
+    """By name, the arguments of `tr2m.paper.tables.layout.World`, `outputs` and the numbers of its `tables`."""
