@@ -11,6 +11,7 @@ import torch
 
 from tr2m.build import build, read_settings
 from tr2m.errors import UserError
+from tr2m.experiment import settings
 from tr2m.experiment.settings import BenchmarkSettings, CheckSettings, EvalSettings, TrainSettings
 from tr2m.limits import Limit
 
@@ -113,15 +114,24 @@ def test_so_are_those_of_other_commands(
         read_settings(kind, changed(config, key, value))
 
 
-def test_every_option_of_a_composed_config_has_a_field():
-    for name, kind, overrides in [
-        ("train", TrainSettings, ["experiment=mixed4"]),
-        ("benchmark", BenchmarkSettings, ["what=predict"]),
-        ("eval", EvalSettings, ["dataset=nyuv2", "baseline=zoedepth", "alignment=median", "captions=wrong_domain"]),
-    ]:
-        config = tiny.config(*overrides, name=name)
-        settings = read_settings(kind, config)
-        assert config.keys() <= set(vars(settings))
+@pytest.mark.parametrize(
+    ("name", "kind", "overrides"),
+    [
+        ("train", settings.TrainSettings, ["experiment=mixed4"]),
+        ("benchmark", settings.BenchmarkSettings, ["what=predict"]),
+        ("eval", settings.EvalSettings, ["dataset=nyuv2", "baseline=zoedepth", "alignment=median"]),
+        ("eval", settings.EvalSettings, ["dataset=nyuv2", "captions=wrong_domain"]),
+        ("figures", settings.FigureSettings, ["ckpt=best.pt"]),
+        ("tables", settings.TableSettings, []),
+        ("captions", settings.CaptionSettings, ["dataset=c3vd", "source=surgical"]),
+        ("data_prepare", settings.PrepareSettings, ["dataset=nyuv2", "archives=downloads"]),
+        ("data_check", settings.CheckSettings, ["dataset=nyuv2"]),
+        ("data_show", settings.ShowSettings, ["dataset=nyuv2"]),
+    ],
+)
+def test_every_option_of_a_command_has_a_field(name: str, kind: type, overrides: list[str]):
+    config = tiny.config(*overrides, name=name)
+    assert config.keys() <= set(vars(read_settings(kind, config)))
 
 
 def test_a_replaced_argument_is_not_built():

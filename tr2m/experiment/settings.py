@@ -24,6 +24,15 @@ class PathSettings:
     splits: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class FolderSettings:
+    """What all commands on data sets take."""
+
+    paths: PathSettings
+    root: str | None
+    """The data set's folder, where there is only one data set; it stands in the reader's own `root`, too."""
+
+
 @dataclass(frozen=True)
 class DataSettings:
     datasets: dict[str, DatasetSettings]
@@ -38,7 +47,7 @@ class OptimSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExperimentSettings:
+class ExperimentSettings(FolderSettings):
     """What a training is made of."""
 
     seed: Seed
@@ -48,7 +57,6 @@ class ExperimentSettings:
     """Of training frames, one of each data set's own, or none."""
     compile: bool
     """torch.compile for the networks."""
-    paths: PathSettings
     model: dict[str, Any]
     contrast: dict[str, Any]
     objective: dict[str, Any]
@@ -85,10 +93,9 @@ class BenchmarkSettings(ExperimentSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvalSettings:
+class EvalSettings(FolderSettings):
     """configs/eval.yaml."""
 
-    paths: PathSettings
     dataset: DatasetSettings
     baseline: dict[str, Any] | None = None
     """`name` and `method`."""
@@ -106,10 +113,9 @@ class EvalSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FigureSettings:
+class FigureSettings(FolderSettings):
     """configs/figures.yaml."""
 
-    paths: PathSettings
     data: DataSettings
     ckpt: str
     label: str
@@ -128,10 +134,9 @@ class FigureSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepareSettings:
+class PrepareSettings(FolderSettings):
     """configs/data_prepare.yaml."""
 
-    paths: PathSettings
     dataset: DatasetSettings
     prepare: dict[str, Any]
     """`steps`."""
@@ -144,10 +149,9 @@ class PrepareSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckSettings:
+class CheckSettings(FolderSettings):
     """configs/data_check.yaml."""
 
-    paths: PathSettings
     dataset: DatasetSettings
     full: bool
     """Whether every frame is decoded."""
@@ -161,10 +165,9 @@ class CheckSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShowSettings:
+class ShowSettings(FolderSettings):
     """configs/data_show.yaml."""
 
-    paths: PathSettings
     dataset: DatasetSettings
     n: PositiveInt
     """Frames."""
@@ -179,10 +182,9 @@ class ShowSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CaptionSettings:
+class CaptionSettings(FolderSettings):
     """configs/captions.yaml."""
 
-    paths: PathSettings
     dataset: DatasetSettings
     source: dict[str, Any]
     """`name` and `captions`, a captioner or a source of captions."""
