@@ -9,9 +9,11 @@ import tiny
 import torch
 from world import Flat
 
+from tr2m.build import read_settings
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.data.eval_regions import FullFrame
 from tr2m.evaluation.protocol import Protocol
+from tr2m.experiment.settings import TrainSettings
 from tr2m.experiment.trainer import assemble_trainer
 from tr2m.training.run.run_log import RunLog
 from tr2m.training.trainer import Trainer
@@ -43,7 +45,9 @@ def make_trainer(
     settings["trainer"] |= changes
     sets = sets or [Flat([1, 2, 3, 4, 5], [48] * 5, "near"), Flat([6, 7, 8, 9], [30] * 4, "far")]
     validation_sets = [ValidationSet(dataset, PROTOCOL, True) for dataset in sets]
-    return assemble_trainer(settings, sets, validation_sets, RunLog(folder, settings, [], CPU))
+    return assemble_trainer(
+        read_settings(TrainSettings, settings), sets, validation_sets, RunLog(folder, settings, [], CPU)
+    )
 
 
 def record_samples(trainer: Trainer) -> list[list[str]]:

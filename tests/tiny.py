@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from hydra import compose, initialize_config_dir
 
-from tr2m.build import build
+from tr2m.build import build, read_settings
 from tr2m.cli.options.app import plain
+from tr2m.experiment.settings import BenchmarkSettings
 from tr2m.losses.objective import Objective
 from tr2m.models.momentum import MomentumContrast
 from tr2m.models.tr2m import TR2M
@@ -46,6 +47,11 @@ DEPTH_ANYTHING = (
 def config(*overrides: str, name: str = "train") -> dict[str, Any]:
     """configs/<name>.yaml with overrides, as plain containers."""
     return deepcopy(_composed(name, overrides))
+
+
+def benchmark(*overrides: str) -> BenchmarkSettings:
+    """configs/benchmark.yaml with overrides."""
+    return read_settings(BenchmarkSettings, config(*overrides, name="benchmark"))
 
 
 @cache

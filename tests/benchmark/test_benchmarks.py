@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,12 +44,11 @@ COLUMNS = {
 
 
 def run(what: str, **changes: object) -> Measurement:
-    settings = tiny.config(f"what={what}", "model=tiny", *tiny.SMALL, *TOY[what], name="benchmark")
-    settings["peers"] = {"toy": {"method": {"model": settings["model"]["relative_depth"]}}}
-    quick = {key: 2 for key in ("steps", "repeats") if key in settings["what"]} | changes
-    return build({**settings["what"], **({"warmup": 0} if "warmup" in settings["what"] else {}), **quick}).run(
-        settings, CPU
-    )
+    settings = tiny.benchmark(f"what={what}", "model=tiny", *tiny.SMALL, *TOY[what])
+    settings = replace(settings, peers={"toy": {"method": {"model": settings.model["relative_depth"]}}})
+    quick = {"steps": 2, "repeats": 2, "warmup": 0}
+    quick = {key: value for key, value in quick.items() if key in settings.what} | changes
+    return build(settings.what | quick).run(settings, CPU)
 
 
 @pytest.mark.parametrize("what", ["contrast", "train", "speedup", "eval"])
@@ -118,7 +118,7 @@ def test_schedule_knows_the_training_sets_as_they_are_configured():
 
 
 def test_phases_make_up_the_step_and_leave_the_trainer_as_it_was():
-    trainer = make_trainer(tiny.config("what=train", "model=tiny", *tiny.SMALL, name="benchmark"), CPU, (28, 70))
+    trainer = make_trainer(tiny.benchmark("what=train", "model=tiny", *tiny.SMALL), CPU, (28, 70))
     batch = random_batch((28, 70), 2, CPU)
     phases = time_phases(trainer, itertools.repeat([batch]), steps=2)
     own = {"encode", "fuse and heads", "momentum keys", "losses", "backward", "optimiser", "momentum update"}
@@ -131,7 +131,7 @@ def test_operations_of_two_heads_are_those_of_paper_and_pencil():
     constant = [f"model/head@model.{name}_head=zero" for name in ("scale", "shift")]
     counts = []
     for overrides in ([], constant):
-        settings = tiny.config("what=train", "model=tiny", *tiny.SMALL, *overrides, name="benchmark")
+        settings = tiny.benchmark("what=train", "model=tiny", *tiny.SMALL, *overrides)
         counts.append(step_flops(make_trainer(settings, CPU, (28, 70)), random_batch((28, 70), 1, CPU)))
     decoder, mid, hidden = 16, 16, 8
     # A 3x3 convolution at 64 cells a token; another one and the logit at every pixel, 196 a token.

@@ -12,20 +12,21 @@ from plain_objective import PlainObjective, project
 from tr2m.benchmark.parts import make_plain_loop, make_trainer
 from tr2m.benchmark.plain import PlainLoop
 from tr2m.benchmark.random_frames import random_batch
+from tr2m.experiment.settings import BenchmarkSettings
 from tr2m.training.seeding import seed_step
 
 CPU = torch.device("cpu")
 SIZE = (56, 84)
 
 
-def configured(*overrides: str) -> dict:
-    return tiny.config("what=train", "model=tiny", *tiny.SMALL, "optim.optimizer.lr=1e-3", *overrides, name="benchmark")
+def configured(*overrides: str) -> BenchmarkSettings:
+    return tiny.benchmark("what=train", "model=tiny", *tiny.SMALL, "optim.optimizer.lr=1e-3", *overrides)
 
 
-def second_opinion(settings: dict) -> PlainLoop:
+def second_opinion(settings: BenchmarkSettings) -> PlainLoop:
     """The plain loop with losses and a projector of its own."""
     plain = make_plain_loop(settings, CPU, SIZE)
-    options = settings["objective"]
+    options = settings.objective
     plain.objective = PlainObjective(
         options["weights"],
         options["silog"]["variance_focus"],

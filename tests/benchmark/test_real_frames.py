@@ -72,8 +72,8 @@ def test_a_frame_that_cannot_be_read_is_not_timed():
 
 
 def test_a_row_for_each_data_set_with_the_wait_for_its_files():
-    settings = tiny.config(*TOY, name="benchmark")
-    benchmark = build(settings["what"])
+    settings = tiny.benchmark(*TOY)
+    benchmark = build(settings.what)
     result = benchmark.run(settings, CPU)
     assert [row["data set"] for row in result.rows] == ["synthetic_room", "synthetic_street"]
     assert all(row["load (s)"] > 0 for row in result.rows)
@@ -82,21 +82,22 @@ def test_a_row_for_each_data_set_with_the_wait_for_its_files():
 
 
 def test_features_of_real_frames_come_from_their_cache(tmp_path: Path):
-    settings = tiny.config(*TOY, "what.features=cached", name="benchmark")
+    settings = tiny.benchmark(*TOY, "what.features=cached")
     with pytest.raises(UserError, match=r"give cache\.folder=\.\.\., filled by tr2m cache"):
-        build(settings["what"]).run(settings, CPU)
-    settings["cache"]["folder"] = str(tmp_path)
+        build(settings.what).run(settings, CPU)
+    settings = tiny.benchmark(*TOY, "what.features=cached", f"cache.folder={tmp_path}")
     with pytest.raises(UserError, match="the cache is not complete"):
-        build(settings["what"]).run(settings, CPU)
-    model = build(settings["model"])
-    CacheFiller(find_caches(settings, model, CPU), model, CPU, batch_size=4, workers=0).fill(training_sets(settings))
-    result = build(settings["what"]).run(settings, CPU)
+        build(settings.what).run(settings, CPU)
+    model = build(settings.model)
+    caches = find_caches(settings.cache, settings.augmentation, settings.model, model, CPU)
+    CacheFiller(caches, model, CPU, batch_size=4, workers=0).fill(training_sets(settings))
+    result = build(settings.what).run(settings, CPU)
     assert not any("DINOv2" in str(note) for note in result.notes.values())
 
 
 def test_random_frames_wait_for_nothing():
-    settings = tiny.config(*TOY, "what.frames=random", "what.sizes=[[28,70]]", name="benchmark")
-    (row,) = build(settings["what"]).run(settings, CPU).rows
+    settings = tiny.benchmark(*TOY, "what.frames=random", "what.sizes=[[28,70]]")
+    (row,) = build(settings.what).run(settings, CPU).rows
     assert row["load (s)"] is None
 
 
@@ -104,7 +105,7 @@ def test_no_process_is_left_idle(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tr2m.benchmark.train.process_count", lambda: 4)
     benchmark = TrainBenchmark("random", [[28, 70]], [8, 3], "seen", "live", 1, 0, 64)
     with pytest.raises(UserError, match=r"\[8, 3\] leaves some of 4 processes idle"):
-        benchmark.run({}, CPU)
+        benchmark.run(tiny.benchmark(*TOY), CPU)
 
 
 def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -16,10 +16,11 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 from world import Flat
 
+from tr2m.build import read_settings
 from tr2m.data.augmentation import Augmentation, ColourJitter, GammaBrightnessColour, shift_hue
 from tr2m.data.mixing import MixedDataset, SampleKey
+from tr2m.data.settings import DatasetSettings
 from tr2m.errors import UserError
-from tr2m.experiment.compose import build_train_set
 from tr2m.types import DepthSample, Frame
 
 PICTURE = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 28, 42), dtype=np.uint8))
@@ -175,11 +176,12 @@ def test_a_real_reader_trains_on_augmented_frames_and_evaluates_on_frames_as_the
     entry = tiny.config("data=nyuv2")["data"]["datasets"]["nyuv2"]
     entry["reader"] |= {"root": str(tmp_path), "split_file": f"{tmp_path}/list.yaml"}
     entry["reader"]["captions"]["root"] = f"{tmp_path}/captions"
-    plain, changed = build_train_set(entry, "none"), build_train_set(entry, "released")
+    settings = read_settings(DatasetSettings, entry)
+    plain, changed = settings.read_training("none"), settings.read_training("released")
     same = [
         torch.equal(plain.training_sample(1, rng(s)).image, changed.training_sample(1, rng(s)).image) for s in range(8)
     ]
     assert not all(same)
     assert torch.equal(plain.evaluation_sample(1).image, changed.evaluation_sample(1).image)
     with pytest.raises(UserError, match="augmentation=strong: nyuv2 does not know it; choose one of none, released"):
-        build_train_set(entry, "strong")
+        settings.read_training("strong")

@@ -5,6 +5,8 @@ import tiny
 import torch
 from readers import PACKED, READERS, WITHOUT_CAPTIONS, captions, packed_captions
 
+from tr2m.build import read_settings
+from tr2m.data.settings import DatasetSettings
 from tr2m.experiment.compose import build_evaluation_sets
 
 
@@ -20,7 +22,7 @@ def test_a_perfect_prediction_scores_perfectly(name, tmp_path):
         changes |= {"captions.root": captions(name, tmp_path).root, "captions.lines_per_file": 15}
     overrides = [f"dataset.reader.{key}={value}" for key, value in changes.items()]
     dataset = tiny.config(f"dataset={name}", *overrides, name="eval")["dataset"]
-    for scored in build_evaluation_sets(dataset, "all"):
+    for scored in build_evaluation_sets(read_settings(DatasetSettings, dataset), "all"):
         sample = scored.dataset.evaluation_sample(0)
         assert sample.caption
         assert sample.image.shape[1:] == torch.Size(dataset["reader"]["input_size"])

@@ -6,17 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 import torch
 
 from tr2m.data.decoding.decode import read_depth_png
 from tr2m.data.eval_regions import FullFrame
 from tr2m.evaluation.alignment import (
+    ALIGNMENTS,
     DEFAULT_ALIGNMENTS,
     DepthLinearFit,
     LevenbergMarquardtFit,
     LinearFit,
     PositiveLinearFit,
     RobustFit,
+    uses_ground_truth,
 )
 from tr2m.evaluation.protocol import Protocol
 
@@ -91,3 +94,11 @@ def test_a_perfect_relative_model_on_real_depth(pattern: str, units_per_metre: f
     assert len(delta1["linear_fit"]) >= 3
     assert means["linear_fit"] == 1.0
     assert means["depth_fit"] < 0.95
+
+
+def test_every_configured_alignment_states_whether_it_uses_the_ground_truth():
+    kinds = {kind.name: kind for kind in ALIGNMENTS}
+    for path in (tiny.CONFIGS / "alignment").glob("*.yaml"):
+        assert path.stem in kinds
+        assert uses_ground_truth(path.stem) == ("uses ground truth" in kinds[path.stem].description)
+    assert [name for name in kinds if not uses_ground_truth(name)] == ["none", "global"]

@@ -13,7 +13,7 @@ from tr2m.errors import UserError
 from tr2m.evaluation.alignment import LinearFit, MedianScale, Unaligned
 from tr2m.evaluation.depth_network import DepthNetwork
 from tr2m.evaluation.evaluator import Evaluation, EvaluationSet, evaluate
-from tr2m.evaluation.global_fit import fit_global
+from tr2m.evaluation.global_fit import fit_global, global_fit_for
 from tr2m.evaluation.protocol import Protocol
 from tr2m.evaluation.report import save_evaluation
 from tr2m.models.frozen.relative_depth import StoredRelativeDepth
@@ -110,6 +110,17 @@ def test_global_fit_finds_the_one_scale_and_shift_of_all_frames():
     fitted = fit_global(RELATIVE, [EvaluationSet(dataset, PROTOCOL)], CPU)
     assert (fitted.scale, fitted.shift) == (pytest.approx(0.5, rel=1e-4), pytest.approx(0.05, rel=1e-3))
     assert aligned(fitted, dataset)["metrics"]["abs_rel"] == pytest.approx(0, abs=1e-4)
+
+
+def test_a_global_fit_takes_own_training_frames_else_all_and_needs_some():
+    near, far, unseen = (EvaluationSet(Ramp(scale, 0.0), PROTOCOL) for scale in (2.0, 4.0, 3.0))
+    near.dataset.name, far.dataset.name, unseen.dataset.name = "near", "far", "unseen"
+    own, both = (fit_global(RELATIVE, sets, CPU) for sets in ([near], [near, far]))
+    assert own != both
+    assert global_fit_for(near, [near, far], RELATIVE, CPU) == own
+    assert global_fit_for(unseen, [near, far], RELATIVE, CPU) == both
+    with pytest.raises(UserError, match="fitted on training frames, and unseen has none"):
+        global_fit_for(unseen, [], RELATIVE, CPU)
 
 
 def test_baselines_need_relative_depth():

@@ -13,13 +13,16 @@ import torch
 from small_run import CPU, make_trainer
 from world import Flat
 
-from tr2m.build import build
+from tr2m.build import build, read_settings
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.data.mixing import MixedDataset, SampleKey, UnreadableFrame
 from tr2m.errors import UserError
+from tr2m.feature_cache.cached_dataset import CachedDataset
 from tr2m.feature_cache.fill import CacheFiller
 from tr2m.feature_cache.find import check_complete, find_caches
+from tr2m.feature_cache.settings import CacheSettings
 from tr2m.feature_cache.store import FeatureCache
+from tr2m.models.contract import RescalingModel
 from tr2m.types import Frame
 
 
@@ -44,10 +47,15 @@ class Damaged(Flat):
         return super().read_frame(index)
 
 
+def caches_of(settings: dict[str, Any], model: RescalingModel, device: torch.device) -> list[FeatureCache]:
+    chosen = read_settings(CacheSettings, settings["cache"])
+    return find_caches(chosen, settings["augmentation"], settings["model"], model, device)
+
+
 def filler(root: Path, *overrides: str) -> CacheFiller:
     settings = tiny.config("model=tiny", *tiny.SMALL, "augmentation=none", f"cache.folder={root}", *overrides)
     model = build(settings["model"])
-    return CacheFiller(find_caches(settings, model, CPU), model, CPU, batch_size=2, workers=0)
+    return CacheFiller(caches_of(settings, model, CPU), model, CPU, batch_size=2, workers=0)
 
 
 def with_cache(tmp_path: Path) -> str:
@@ -109,7 +117,7 @@ def test_each_kind_depends_on_its_own_network_alone(tmp_path: Path):
         assert folders(override)[0] == tokens
         assert folders(override)[1] != relative
     settings = tiny.config("model=tiny", *tiny.SMALL, "augmentation=none", f"cache.folder={tmp_path}")
-    on_cuda = find_caches(settings, build(settings["model"]), torch.device("cuda"))
+    on_cuda = caches_of(settings, build(settings["model"]), torch.device("cuda"))
     assert {cache.folder.name for cache in on_cuda}.isdisjoint([tokens, relative])
 
 
@@ -118,7 +126,7 @@ def test_changed_weights_under_the_same_config_are_other_features(tmp_path: Path
     settings = tiny.config("model=tiny", *tiny.SMALL, "augmentation=none", f"cache.folder={tmp_path}")
     model = build(settings["model"])
     model.image_encoder.network.cls_token += 1
-    tokens, relative = find_caches(settings, model, CPU)
+    tokens, relative = caches_of(settings, model, CPU)
     assert tokens.folder != fill.caches[0].folder
     assert relative.folder == fill.caches[1].folder
 
@@ -216,7 +224,7 @@ def test_a_relative_depth_that_the_data_bring_is_not_replaced(tmp_path: Path):
     fill.fill(sets)
     assert all(name.startswith("image_tokens") for name in files(tmp_path / "cache"))
     check_complete(fill.caches, sets)
-    sample = MixedDataset(sets, 0, fill.caches)[SampleKey(0, 0, 1)].sample
+    sample = CachedDataset(MixedDataset(sets, 0), fill.caches)[SampleKey(0, 0, 1)].sample
     assert (sample.relative_depth == 0.25).all()
     assert sample.image_tokens.shape == (6, 16)
 
@@ -229,7 +237,7 @@ def test_a_cache_that_would_stay_empty_is_refused(tmp_path: Path):
     ]:
         settings = tiny.config(*overrides, "augmentation=none", folder)
         with pytest.raises(UserError, match=f"nothing can be cached, since {has}"):
-            find_caches(settings, build(settings["model"]), CPU)
+            caches_of(settings, build(settings["model"]), CPU)
 
 
 def test_features_of_frames_that_change_are_not_cached(tmp_path: Path):
@@ -241,7 +249,7 @@ def test_rsa_shares_the_relative_depth_of_tr2m(tmp_path: Path):
     encoders = ("model/text_encoder=clip_tiny", "model/relative_depth=depth_anything_tiny")
     settings = tiny.config("experiment=rsa", *encoders, "augmentation=none", f"cache.folder={tmp_path}")
     model = build(settings["model"])
-    (cache,) = find_caches(settings, model, CPU)
+    (cache,) = caches_of(settings, model, CPU)
     assert cache.folder == filler(tmp_path).caches[1].folder
     batch = tiny.batch()
     given = torch.rand(2, 28, 70).half()

@@ -8,7 +8,6 @@ import torch
 from world import Flat
 
 from tr2m.errors import UserError
-from tr2m.feature_cache import store as feature_cache
 from tr2m.feature_cache.store import FeatureCache, image_sha256
 
 WALLS = Flat([1, 2], [48, 48])
@@ -85,7 +84,7 @@ def test_a_disk_that_fills_up_leaves_no_half_a_file(tmp_path: Path, monkeypatch:
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(feature_cache.os, "fsync", full)
+    monkeypatch.setattr("tr2m.files.os.fsync", full)
     with pytest.raises(UserError, match=r"cannot be written \(No space left"):
         make_cache(tmp_path).write(WALLS, "flat/0", HASH, TOKENS)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

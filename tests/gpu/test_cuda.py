@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import tiny
 import torch
@@ -11,6 +9,7 @@ import torch
 from tr2m.benchmark.parts import free_memory, make_plain_loop, make_trainer
 from tr2m.benchmark.random_frames import random_batch
 from tr2m.benchmark.timing import PeakMemory
+from tr2m.experiment.settings import BenchmarkSettings
 from tr2m.training.seeding import seed_step
 from tr2m.training.trainer import Trainer
 from tr2m.types import DepthBatch
@@ -21,11 +20,11 @@ SIZES = [(434, 560), (350, 1204), (434, 574), (224, 280)]
 TERMS = ("silog", "pseudo", "contrast", "smoothness", "total")
 
 
-def settings(*overrides: str) -> dict[str, Any]:
+def settings(*overrides: str) -> BenchmarkSettings:
     """The paper's model with random weights."""
     frozen = ("image_encoder", "text_encoder", "relative_depth")
     unweighted = [f"model.{name}.pretrained=false" for name in frozen]
-    return tiny.config("what=train", *unweighted, *overrides, name="benchmark")
+    return tiny.benchmark("what=train", *unweighted, *overrides)
 
 
 def step(trainer: Trainer, batch: DepthBatch) -> dict[str, float]:
@@ -57,7 +56,7 @@ def test_bfloat16_agrees_with_the_plain_float32_loop(compiled: bool):
         assert got[name] == pytest.approx(expected[name], rel=0.02, abs=1e-3), name
     # One step of AdamW moves every weight by about the learning rate; where both are sure of the direction, alike.
     for (name, ours), theirs in zip(trainer.model.named_parameters(), plain.model.parameters(), strict=True):
-        assert (ours - theirs).abs().max() <= 2.1 * config["optim"]["optimizer"]["lr"], name
+        assert (ours - theirs).abs().max() <= 2.1 * config.optim.optimizer["lr"], name
 
 
 def test_no_recompiles_after_the_sizes_are_seen():

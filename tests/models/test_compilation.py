@@ -54,6 +54,6 @@ def test_as_many_batch_shapes_as_a_mixed_training_has_are_all_compiled():
 def test_the_trainer_compiles_if_it_is_told_to(asked: bool, monkeypatch: pytest.MonkeyPatch):
     compiled: list[TR2M] = []
     monkeypatch.setattr("tr2m.experiment.trainer.compile_networks", compiled.append)
-    settings = tiny.config("what=train", "model=tiny", *tiny.SMALL, f"compile={str(asked).lower()}", name="benchmark")
+    settings = tiny.benchmark("what=train", "model=tiny", *tiny.SMALL, f"compile={str(asked).lower()}")
     trainer = make_trainer(settings, torch.device("cpu"), (28, 70))
     assert compiled == [trainer.model] * asked

@@ -18,7 +18,7 @@ from tr2m.training.window import NonFiniteLossError
 
 def first_gradient(folder: Path) -> torch.Tensor:
     trainer = make_trainer(folder, "objective.weights.contrast=0.0", batch_size=5)
-    trainer.max_steps = trainer.last_step = 1
+    trainer.last_step = 1
     trainer.fit()
     return torch.cat([p.grad.flatten() for p in trainer.parameters])
 

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from tr2m.benchmark.measurement import Measurement
 from tr2m.benchmark.plain_contrast import PlainContrast
 from tr2m.benchmark.timing import MIB, PeakMemory, repeat
+from tr2m.experiment.settings import BenchmarkSettings
 from tr2m.losses.contrast import ScaleOrientedContrast
 
 
@@ -35,7 +36,7 @@ class ContrastBenchmark:
     classes: Sequence[int]
     repeats: int
 
-    def run(self, settings: dict[str, Any], device: torch.device) -> Measurement:
+    def run(self, settings: BenchmarkSettings, device: torch.device) -> Measurement:
         cases = list(product(self.pixels, self.classes))
         return Measurement(
             "contrast",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -15,6 +14,7 @@ from tr2m.build import build
 from tr2m.data.eval_regions import FullFrame
 from tr2m.evaluation.evaluator import EvaluationSet, ModelMethod, evaluate
 from tr2m.evaluation.protocol import Protocol
+from tr2m.experiment.settings import BenchmarkSettings
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class EvalBenchmark:
     counts: Sequence[int]
     workers: int
 
-    def run(self, settings: dict[str, Any], device: torch.device) -> Measurement:
-        method = ModelMethod(build(settings["model"]).to(device).eval())
+    def run(self, settings: BenchmarkSettings, device: torch.device) -> Measurement:
+        method = ModelMethod(build(settings.model, "model").to(device).eval())
         self.seconds(method, self.counts[0], device)
         rows = []
         for count in self.counts:

@@ -19,6 +19,7 @@ from tr2m.benchmark.plain_loader import load_plainly, plain_files
 from tr2m.benchmark.real_frames import real_steps, training_sets
 from tr2m.benchmark.timing import MIB, process_memory
 from tr2m.data.depth_dataset import DepthDataset
+from tr2m.experiment.settings import BenchmarkSettings
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class LoaderBenchmark:
     workers: Sequence[int]
     batch_size: int
 
-    def run(self, settings: dict[str, Any], device: torch.device) -> Measurement:
+    def run(self, settings: BenchmarkSettings, device: torch.device) -> Measurement:
         # A worker has one thread.
         cv2.setNumThreads(1)
         torch.set_num_threads(1)

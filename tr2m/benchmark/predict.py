@@ -16,6 +16,7 @@ from tr2m.benchmark.phases import PhaseClock
 from tr2m.benchmark.random_frames import random_batch
 from tr2m.benchmark.timing import MIB, PeakMemory, repeat, summary
 from tr2m.build import build
+from tr2m.experiment.settings import BenchmarkSettings
 from tr2m.models.frozen.precision import mixed_precision
 
 
@@ -34,10 +35,10 @@ class PredictBenchmark:
     warmup: int
 
     @torch.no_grad()
-    def run(self, settings: dict[str, Any], device: torch.device) -> Measurement:
+    def run(self, settings: BenchmarkSettings, device: torch.device) -> Measurement:
         image = random_batch(self.size, 1, device).image
         rows = [self.ours(settings, image, device)]
-        for name, peer in tqdm(settings["peers"].items(), desc="predict"):
+        for name, peer in tqdm((settings.peers or {}).items(), desc="predict"):
             free_memory()
             network = build(peer["method"]["model"]).to(device)
 
@@ -50,8 +51,8 @@ class PredictBenchmark:
             )
         return Measurement("predict", device, rows, {"size": sides(self.size)})
 
-    def ours(self, settings: dict[str, Any], image: Tensor, device: torch.device) -> dict[str, Any]:
-        model = build(settings["model"]).to(device).eval()
+    def ours(self, settings: BenchmarkSettings, image: Tensor, device: torch.device) -> dict[str, Any]:
+        model = build(settings.model, "model").to(device).eval()
         frozen = (model.image_encoder, model.text_encoder, model.relative_depth)
         weights = sum(p.numel() for p in model.parameters()) + sum(network.num_weights for network in frozen)
 

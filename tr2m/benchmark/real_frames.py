@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
 
 import torch
 
@@ -12,16 +11,16 @@ from tr2m.data.depth_dataset import DepthDataset
 from tr2m.data.mixing import MixedBatchSampler
 from tr2m.distributed import process_count, process_rank
 from tr2m.errors import UserError
-from tr2m.experiment.compose import build_train_set
+from tr2m.experiment.settings import BenchmarkSettings
 from tr2m.feature_cache.store import FeatureCache
 from tr2m.training.loading import training_loader
 from tr2m.types import DepthBatch
 
 
-def training_sets(settings: dict[str, Any]) -> list[DepthDataset]:
+def training_sets(settings: BenchmarkSettings) -> list[DepthDataset]:
     """The training splits of `data`."""
-    entries = [entry for entry in settings["data"]["datasets"].values() if entry["train_split"] is not None]
-    return [build_train_set(entry, settings["augmentation"]) for entry in entries]
+    entries = [entry for entry in settings.data.datasets.values() if entry.train_split is not None]
+    return [entry.read_training(settings.augmentation) for entry in entries]
 
 
 def real_steps(

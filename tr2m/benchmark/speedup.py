@@ -13,6 +13,7 @@ from tr2m.benchmark.measurement import Measurement, sides
 from tr2m.benchmark.parts import free_memory, make_plain_loop, make_trainer
 from tr2m.benchmark.random_frames import random_batch
 from tr2m.benchmark.timing import MIB, PeakMemory, repeat, summary
+from tr2m.experiment.settings import BenchmarkSettings
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,11 @@ class SpeedupBenchmark:
     steps: int
     warmup: int
 
-    def run(self, settings: dict[str, Any], device: torch.device) -> Measurement:
+    def run(self, settings: BenchmarkSettings, device: torch.device) -> Measurement:
         rows = [self.row(settings, size, device) for size in tqdm(self.sizes, desc="speedup")]
-        return Measurement("speedup", device, rows, {"compile": settings["compile"]})
+        return Measurement("speedup", device, rows, {"compile": settings.compile})
 
-    def row(self, settings: dict[str, Any], size: Sequence[int], device: torch.device) -> dict[str, Any]:
+    def row(self, settings: BenchmarkSettings, size: Sequence[int], device: torch.device) -> dict[str, Any]:
         batch = random_batch(size, self.batch_size, device)
         trainer = make_trainer(settings, device, size)
         plain = make_plain_loop(settings, device, size)

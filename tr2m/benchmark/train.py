@@ -20,6 +20,7 @@ from tr2m.benchmark.timing import MIB, PeakMemory, matrix_ceiling, repeat, summa
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.distributed import is_main, process_count, process_rank
 from tr2m.errors import UserError
+from tr2m.experiment.settings import BenchmarkSettings
 from tr2m.feature_cache.find import check_complete, find_caches
 from tr2m.feature_cache.store import FeatureCache
 from tr2m.models.compilation import compile_networks
@@ -52,29 +53,30 @@ class TrainBenchmark:
     warmup: int
     matrix_side: int
 
-    def run(self, settings: dict[str, Any], device: torch.device) -> Measurement:
+    def run(self, settings: BenchmarkSettings, device: torch.device) -> Measurement:
         if min(self.batch_sizes) < process_count():
             raise UserError(f"what.batch_sizes={self.batch_sizes} leaves some of {process_count()} processes idle")
-        trainer = make_trainer({**settings, "compile": False}, device, self.sizes[0])
+        trainer = make_trainer(replace(settings, compile=False), device, self.sizes[0])
         datasets = self.datasets(settings)
         caches = self.caches(settings, trainer, datasets)
         flops = [self.operations(trainer, dataset) for dataset in datasets]
-        if settings["compile"]:
+        if settings.compile:
             compile_networks(trainer.model)
         ceiling = matrix_ceiling(device, self.matrix_side)
         cases = list(itertools.product(zip(datasets, flops, strict=True), self.batch_sizes))
         progress = tqdm(cases, desc="train", disable=None if is_main() else True)
         rows = [self.row(trainer, *of_frame, batch_size, caches, ceiling) for of_frame, batch_size in progress]
+        workers = trainer.settings.workers
         notes = {
             "matrix ceiling (TFLOP/s)": ceiling / 1e12,
-            "frames": self.frames if self.frames == "random" else f"read by {trainer.workers} worker(s) a process",
+            "frames": self.frames if self.frames == "random" else f"read by {workers} worker(s) a process",
             "captions": self.captions,
             "features": self.features,
             **{
                 f"operations of one frame, {dataset.name} {sides(dataset.input_size)}": shares(counts)
                 for dataset, counts in zip(datasets, flops, strict=True)
             },
-            "compile": settings["compile"],
+            "compile": settings.compile,
         }
         return Measurement(
             "train",
@@ -85,19 +87,19 @@ class TrainBenchmark:
             measures={"images/s": ["images/s"], "MiB": ["peak (MiB)", "added by the step (MiB)"]},
         )
 
-    def datasets(self, settings: dict[str, Any]) -> list[DepthDataset]:
+    def datasets(self, settings: BenchmarkSettings) -> list[DepthDataset]:
         if self.frames == "data":
             return training_sets(settings)
         return [RandomFrames(count=max(self.batch_sizes), input_size=size) for size in self.sizes]
 
     def caches(
-        self, settings: dict[str, Any], trainer: Trainer, datasets: Sequence[DepthDataset]
+        self, settings: BenchmarkSettings, trainer: Trainer, datasets: Sequence[DepthDataset]
     ) -> list[FeatureCache]:
         if self.frames == "random" or self.features == "live":
             return []
-        if settings["cache"]["folder"] is None:
+        if settings.cache.folder is None:
             raise UserError("what.features=cached what.frames=data: give cache.folder=..., filled by tr2m cache")
-        caches = find_caches(settings, trainer.model, trainer.device)
+        caches = find_caches(settings.cache, settings.augmentation, settings.model, trainer.model, trainer.device)
         check_complete(caches, datasets)
         return caches
 
@@ -155,7 +157,7 @@ class TrainBenchmark:
         """This process's part of each step, as many as a row takes."""
         steps = self.warmup + 2 * self.steps
         if self.frames == "data":
-            source = real_steps(dataset, steps, batch_size, trainer.workers, trainer.device, caches)
+            source = real_steps(dataset, steps, batch_size, trainer.settings.workers, trainer.device, caches)
         else:
             own = len(range(process_rank(), batch_size, process_count()))
             source = itertools.repeat([self.first_batch(trainer, dataset, own)], steps)

@@ -17,6 +17,7 @@ from tr2m.benchmark.random_frames import random_batch
 from tr2m.benchmark.timing import repeat, summary
 from tr2m.data.mixing import Mixing, batches_of_each
 from tr2m.errors import UserError
+from tr2m.experiment.settings import BenchmarkSettings
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class TrainingTimeBenchmark:
     loader: str | None
     cores: int
 
-    def run(self, settings: dict[str, Any], device: torch.device) -> Measurement:
+    def run(self, settings: BenchmarkSettings, device: torch.device) -> Measurement:
         rates = {} if self.loader is None else loader_rates(Path(self.loader))
         trainer = make_trainer(settings, device, next(iter(self.datasets.values()))["size"])
         rows, hours = [], 0.0
@@ -67,7 +68,7 @@ class TrainingTimeBenchmark:
                     "bottleneck": bottleneck(device_hours, loading_hours),
                 }
             )
-        return Measurement("training_time", device, rows, {"hours in all": hours, "compile": settings["compile"]})
+        return Measurement("training_time", device, rows, {"hours in all": hours, "compile": settings.compile})
 
 
 def images_of(batches: int, frames: int, batch_size: int) -> int:

@@ -16,22 +16,23 @@ from tr2m.cli.options.app import hydra_app
 
 
 @hydra_app("benchmark")
-def main(settings: dict[str, Any]) -> None:
+def main(config: dict[str, Any]) -> None:
     import torch
 
     from tr2m.benchmark.evaluation import EvalBenchmark
     from tr2m.benchmark.growth import plot, varied
     from tr2m.benchmark.train import TrainBenchmark
-    from tr2m.build import build
+    from tr2m.build import build, read_settings
     from tr2m.distributed import is_main, process_count, process_group
     from tr2m.errors import UserError
     from tr2m.experiment.compose import pick_device
     from tr2m.experiment.parameters import without_weights
+    from tr2m.experiment.settings import BenchmarkSettings
 
-    settings = without_weights(settings)
-    if settings["threads"] is not None:
-        torch.set_num_threads(settings["threads"])
-    benchmark, device = build(settings["what"]), pick_device(settings["device"])
+    settings = read_settings(BenchmarkSettings, without_weights(config))
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    benchmark, device = build(settings.what, "what"), pick_device(settings.device)
     with process_group(device):
         if process_count() > 1 and not isinstance(benchmark, TrainBenchmark | EvalBenchmark):
             raise UserError("got several processes, expected one: only what=train and what=eval measure several")
@@ -39,8 +40,8 @@ def main(settings: dict[str, Any]) -> None:
         if not is_main():
             return
     print(result.markdown())
-    if settings["out"] is not None:
-        path = result.save(Path(settings["out"]))
+    if settings.out is not None:
+        path = result.save(Path(settings.out))
         if varied(result):
             plot(result, path.with_suffix(".png"))
         print(f"\nwritten to {path}")

@@ -16,23 +16,24 @@ from tr2m.errors import UserError
 
 
 @hydra_app("train")
-def main(settings: dict[str, Any]) -> None:
-    if settings["cache"]["folder"] is None:
+def main(config: dict[str, Any]) -> None:
+    if config["cache"]["folder"] is None:
         raise UserError("not given: cache.folder=...")
 
     # After the cheap checks, so that a typing mistake is answered at once.
-    from tr2m.build import build
+    from tr2m.build import build, read_settings
     from tr2m.experiment.compose import build_datasets, pick_device
+    from tr2m.experiment.settings import TrainSettings
     from tr2m.feature_cache.fill import CacheFiller
     from tr2m.feature_cache.find import find_caches
 
-    device = pick_device(settings["device"])
-    datasets, _ = build_datasets(settings["data"]["datasets"], settings["augmentation"])
-    model = build(settings["model"]).to(device)
-    caches = find_caches(settings, model, device)
-    trainer = settings["trainer"]
-    unreadable = CacheFiller(caches, model, device, trainer["batch_size"], trainer["workers"]).fill(datasets)
+    settings = read_settings(TrainSettings, config)
+    device, trainer = pick_device(settings.device), settings.trainer
+    datasets, _ = build_datasets(settings.data.datasets, settings.augmentation)
+    model = build(settings.model, "model").to(device)
+    caches = find_caches(settings.cache, settings.augmentation, settings.model, model, device)
+    unreadable = CacheFiller(caches, model, device, trainer.batch_size, trainer.workers).fill(datasets)
     for frame in unreadable:
         logging.warning("%s: %s cannot be read and was left out: %s", *frame)
     frames = sum(map(len, datasets)) - len(unreadable)
-    print(f"{settings['cache']['folder']}: {frames:,} frames. Train with the same options.")
+    print(f"{settings.cache.folder}: {frames:,} frames. Train with the same options.")

@@ -18,23 +18,23 @@ from tr2m.cli.options.app import print_help, settings_of
 def main(arguments: list[str]) -> None:
     if print_help("captions", __doc__, arguments):
         return
-    settings = settings_of("captions", arguments)
+    config = settings_of("captions", arguments)
 
     # After the cheap checks, so that a typing mistake is answered at once.
-    from tr2m.build import build
+    from tr2m.build import build, read_settings
     from tr2m.captioning.captioner import Captioner
     from tr2m.captioning.pack import pack_captions
     from tr2m.experiment.compose import pick_device
-    from tr2m.preparation.without_captions import without_captions
+    from tr2m.experiment.settings import CaptionSettings
 
-    config, captions, file = settings["dataset"], settings["source"]["captions"], Path(settings["out"])
-    names = dict.fromkeys(split for split in (config["train_split"], config["eval_split"]) if split)
-    splits = [build(without_captions(config["reader"]), split=name) for name in names]
-    device = pick_device(settings["device"])
-    source = build(captions)
+    settings = read_settings(CaptionSettings, config)
+    captions, file = settings.source["captions"], Path(settings.out)
+    splits = [settings.dataset.read_without_captions(split) for split in settings.dataset.splits]
+    device = pick_device(settings.device)
+    source = build(captions, "source.captions")
     if isinstance(source, Captioner):
         source.to(device)
     # Where the captions lay on this machine is no property of them.
     depend_on = {key: value for key, value in captions.items() if key != "root"}
-    added = pack_captions(file, splits, source, depend_on, settings["save_every"])
+    added = pack_captions(file, splits, source, depend_on, settings.save_every)
     print(f"{file}: {sum(map(len, splits)):,} frames, {added:,} of them new. docs/preparing.md says how to use it.")

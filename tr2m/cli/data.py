@@ -37,21 +37,23 @@ def main(arguments: list[str]) -> None:
 
 def prepare(arguments: list[str]) -> None:
     """From the official archives to the tree that the reader takes."""
-    settings = settings_of("data_prepare", arguments)
+    config = settings_of("data_prepare", arguments)
 
     # After the cheap checks, so that a typing mistake is answered at once; so everywhere below.
-    from tr2m.build import build
+    from tr2m.build import build, read_settings
+    from tr2m.experiment.settings import PrepareSettings
     from tr2m.preparation.steps import Workplace
     from tr2m.preparation.steps import prepare as take_steps
 
-    root = Path(settings["dataset"]["reader"]["root"])
-    place = Workplace(Path(settings["archives"]), root, build(settings["limits"]), settings["download"])
-    outcome = take_steps(build(settings["prepare"]["steps"]), place)
+    settings = read_settings(PrepareSettings, config)
+    root = Path(settings.dataset.reader["root"])
+    place = Workplace(Path(settings.archives), root, build(settings.limits, "limits"), settings.download)
+    outcome = take_steps(build(settings.prepare["steps"], "prepare.steps"), place)
     for line in outcome.done:
         print(f"done     {line}")
     for line in outcome.problems:
         print(f"problem  {line}", file=sys.stderr)
-    name = settings["dataset"]["reader"]["name"]
+    name = settings.dataset.name
     print(f"{name}: below {root.absolute()}. Then: tr2m data check dataset={name}")
     if outcome.problems:
         sys.exit(1)
@@ -63,8 +65,8 @@ def check(arguments: list[str]) -> None:
     others = [argument for argument in arguments if argument != ALL]
     composed = [settings_of("data_check", [*chosen, *others]) for chosen in ([f"dataset={n}"] for n in names)]
     bad = []
-    for settings in composed or [settings_of("data_check", arguments)]:
-        name, findings = settings["dataset"]["reader"]["name"], findings_of(settings)
+    for config in composed or [settings_of("data_check", arguments)]:
+        name, findings = config["dataset"]["reader"]["name"], findings_of(config)
         print(name)
         for fact in findings.facts:
             print(f"    {fact}")
@@ -77,36 +79,37 @@ def check(arguments: list[str]) -> None:
     print("no problems")
 
 
-def findings_of(settings: dict[str, Any]) -> Findings:
+def findings_of(config: dict[str, Any]) -> Findings:
     """What is found in the data set of a composed data_check.yaml."""
+    from tr2m.build import read_settings
+    from tr2m.experiment.settings import CheckSettings
     from tr2m.preparation.check import Thoroughness, check_dataset
 
-    frames = None if settings["full"] else settings["frames"]
-    how = Thoroughness(frames, settings["seed"], settings["shown"], settings["threads"])
-    return check_dataset(settings["dataset"], how)
+    settings = read_settings(CheckSettings, config)
+    frames = None if settings.full else settings.frames
+    return check_dataset(settings.dataset, Thoroughness(frames, settings.seed, settings.shown, settings.threads))
 
 
 def show(arguments: list[str]) -> None:
     """A picture of a few frames of a data set."""
-    settings = settings_of("data_show", arguments)
+    config = settings_of("data_show", arguments)
 
-    from tr2m.build import build
+    from tr2m.build import build, read_settings
     from tr2m.data.sampling import choose_frames
     from tr2m.drawing.contact_sheet import save_contact_sheet
-    from tr2m.experiment.compose import build_evaluation_sets
-    from tr2m.preparation.without_captions import without_captions
+    from tr2m.experiment.compose import build_protocol
+    from tr2m.experiment.settings import ShowSettings
 
-    config = settings["dataset"]
-    split = settings["split"] or config["eval_split"]
-    frames_only = {**config, "reader": without_captions(config["reader"]), "eval_split": split}
-    shown = build_evaluation_sets(frames_only, settings["protocol"])[0]
-    if "captions" in config["reader"]:
+    settings = read_settings(ShowSettings, config)
+    dataset, split = settings.dataset, settings.split or settings.dataset.eval_split
+    name, protocol = next(iter(dataset.chosen_protocols(settings.protocol).items()))
+    frames = dataset.read_without_captions(split, **protocol.get("reader", {}))
+    if "captions" in dataset.reader:
         try:
-            shown.dataset.captions = build(config["reader"]["captions"])
+            frames = frames.with_captions(build(dataset.reader["captions"]))
         except UserError as error:
             print(f"shown without captions: {error}")
-    name = f"{shown.dataset.name}_{split}.png"
-    path = Path(settings["out"] or Path(settings["paths"]["outputs"], "contact_sheets", name))
-    indices = choose_frames(shown.dataset.sample_ids, settings["n"], settings["seed"])
-    save_contact_sheet(path, shown.dataset, shown.protocol, indices)
+    path = Path(settings.out or Path(settings.paths.outputs, "contact_sheets", f"{dataset.name}_{split}.png"))
+    indices = choose_frames(frames.sample_ids, settings.n, settings.seed)
+    save_contact_sheet(path, frames, build_protocol(name, protocol), indices)
     print(f"written: {path.absolute()}")

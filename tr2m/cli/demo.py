@@ -24,41 +24,39 @@ def main(arguments: list[str]) -> None:
 
     import numpy as np
 
+    from tr2m.build import read_settings
     from tr2m.data.decoding.decode import read_rgb
     from tr2m.data.decoding.encode import write_png
     from tr2m.evaluation.alignment import LinearFit, MedianScale
     from tr2m.evaluation.depth_network import DepthNetwork
     from tr2m.evaluation.evaluator import EvaluationSet, evaluate
-    from tr2m.evaluation.global_fit import fit_global
+    from tr2m.evaluation.global_fit import global_fit_for
     from tr2m.evaluation.report import format_by_dataset, format_protocol, save_evaluation
     from tr2m.experiment.compose import build_datasets, build_trainer
+    from tr2m.experiment.settings import TrainSettings
 
     start = time.perf_counter()
     trainers, evaluations = {}, {}
-    for label, settings in composed.items():
-        trainers[label] = build_trainer(settings, arguments)
+    for label, config in composed.items():
+        trainers[label] = build_trainer(config, arguments)
         print(f"training {label} ({trainers[label].last_step} steps): {trainers[label].log.folder}")
         evaluations[label] = trainers[label].fit()
 
-    device = trainers["TR2M"].device
-    train_sets, evaluation_sets = build_datasets(settings["data"]["datasets"], settings["augmentation"])
+    settings, device = read_settings(TrainSettings, composed["TR2M"]), trainers["TR2M"].device
+    train_sets, evaluation_sets = build_datasets(settings.data.datasets, settings.augmentation)
     relative = DepthNetwork(trainers["TR2M"].model.relative_depth, "relative_depth")
     trained = [EvaluationSet(d, s.protocol) for d in train_sets for s in evaluation_sets if s.dataset.name == d.name]
-    global_fits = [
-        fit_global(relative, [t for t in trained if t.dataset.name == s.dataset.name] or trained, device)
-        for s in evaluation_sets
-    ]
-    alignments = {
-        "median*": [MedianScale()] * len(evaluation_sets),
-        "linear fit*": [LinearFit()] * len(evaluation_sets),
-        "global": global_fits,
-    }
+    alignments = (
+        [MedianScale()] * len(evaluation_sets),
+        [LinearFit()] * len(evaluation_sets),
+        [global_fit_for(s, trained, relative, device) for s in evaluation_sets],
+    )
     rows = {
-        label: [
+        f"{aligned[0].name.replace('_', ' ')}{'*' * aligned[0].uses_ground_truth}": [
             evaluate(relative, [replace(s, protocol=replace(s.protocol, alignment=a))], device, 0)[0]
             for a, s in zip(aligned, evaluation_sets, strict=True)
         ]
-        for label, aligned in alignments.items()
+        for aligned in alignments
     } | evaluations
     folder = trainers["TR2M"].log.folder
     for label, row in rows.items():
@@ -74,7 +72,7 @@ def main(arguments: list[str]) -> None:
         "Global: one scale and shift fitted on the data set's own training frames, zero-shot on all training frames."
     )
     (folder / "table.txt").write_text(f"{table}\n\n{notes}\n", encoding="utf-8")
-    panels = sorted((folder / "panels").glob(f"*_0_epoch{settings['trainer']['epochs']:03d}.png"))
+    panels = sorted((folder / "panels").glob(f"*_0_epoch{settings.trainer.epochs:03d}.png"))
     write_png(folder / "panel.png", np.vstack([read_rgb(path) for path in panels])[..., ::-1])
     print(f"\nSynthetic world, held-out frames\n\n{table}\n\n{notes}\n")
     print("\n".join(format_protocol(evaluation.result) for evaluation in rows["TR2M"]))

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 @hydra_app("eval")
-def main(settings: dict[str, Any]) -> None:
+def main(config: dict[str, Any]) -> None:
+    from tr2m.build import read_settings
     from tr2m.distributed import gather, is_main, process_group
     from tr2m.errors import UserError
     from tr2m.evaluation.caption_average import CaptionAverage
@@ -30,40 +31,43 @@ def main(settings: dict[str, Any]) -> None:
     from tr2m.experiment.compose import build_evaluation_sets, pick_device, provenance
     from tr2m.experiment.load import check_unit, model_of, read_trained
     from tr2m.experiment.released import locate
+    from tr2m.experiment.settings import EvalSettings
     from tr2m.training.run.run_log import environment
 
-    baseline = settings.get("baseline")
-    if (settings["ckpt"] is None) == (baseline is None):
+    settings = read_settings(EvalSettings, config)
+    baseline = settings.baseline
+    if (settings.ckpt is None) == (baseline is None):
         raise UserError("not given: ckpt=... or baseline=..., one of the two")
-    device = pick_device(settings["device"])
+    device = pick_device(settings.device)
     if baseline:
         refuse_unused_size(baseline, job_overrides())
     captions = chosen("captions")
-    sets = build_evaluation_sets(settings["dataset"], settings["protocol"], settings["captions"])
+    sets = build_evaluation_sets(settings.dataset, settings.protocol, settings.captions)
     with process_group(device):
         if baseline:
             facts = {"method": baseline["name"], "checkpoint": None, "environment": environment(device)}
-            home = Path(settings["paths"]["outputs"], baseline["name"])
+            home = Path(settings.paths.outputs, baseline["name"])
             method = build_baseline(baseline, sets, device)
             sets = show_as_published(sets, baseline)
         else:
-            checkpoint = locate(settings["ckpt"])
+            checkpoint = locate(settings.ckpt)
             state = read_trained(checkpoint)
             facts = provenance(state["config"], checkpoint, device)
-            home = home_of(checkpoint, state, Path(settings["paths"]["outputs"]))
+            home = home_of(checkpoint, state, Path(settings.paths.outputs))
             model = model_of(state, str(checkpoint), device)
             check_unit(model, sets[0].dataset.unit, sets[0].dataset.name)
             note_size_mismatch(sets[0].dataset.input_size, model.input_sizes)
             method = CaptionAverage(model, sets[0].dataset) if captions == "average" else ModelMethod(model)
-        evaluations = evaluate(method, align(sets, settings, method, device), device, settings["workers"])
+        sets = align(sets, settings.alignment, settings.dataset, method, device)
+        evaluations = evaluate(method, sets, device, settings.workers)
         spreads = gather(getattr(method, "spreads", {}))
         if not is_main():
             return
     facts["captions"] = captions
     if captions == "average":
         facts["caption_spread"] = {name: spread for part in spreads for name, spread in part.items()}
-    usual = (next(iter(settings["dataset"]["protocols"])), "correct", "none")
-    write(evaluations, Path(settings["out"]) if settings["out"] else home / "eval", facts, usual)
+    first = next(iter(settings.dataset.protocols))
+    write(evaluations, Path(settings.out) if settings.out else home / "eval", facts, first)
 
 
 def home_of(checkpoint: Path, state: dict[str, Any], outputs: Path) -> Path:
@@ -101,15 +105,17 @@ def note_size_mismatch(size: tuple[int, int] | None, trained: list[tuple[int, in
         logging.info("note: images are shown at %dx%d, training had %s (dataset.reader.input_size)", *size, sizes)
 
 
-def write(evaluations: list[Evaluation], folder: Path, facts: dict[str, Any], usual: tuple[str, ...]) -> None:
-    """Save and print each result. What is not usual is part of a file's name: it must not overwrite what is."""
+def write(evaluations: list[Evaluation], folder: Path, facts: dict[str, Any], first: str) -> None:
+    """Save and print each result; `first` is the data set's first protocol."""
     from tr2m.evaluation.report import format_protocol, format_table, save_evaluation
+    from tr2m.evaluation.result_names import result_name
     from tr2m.paper.published import compare_with_paper
 
     for evaluation in evaluations:
         dataset, protocol = evaluation.result["dataset"], evaluation.result["protocol"]
-        unusual = [p for p in (protocol["name"], facts["captions"], protocol["alignment"]) if p not in usual]
-        path = save_evaluation(evaluation, folder, "_".join([dataset, *unusual]), facts)
+        other = protocol["name"] if protocol["name"] != first else None
+        name = result_name(dataset, facts["captions"], protocol["alignment"], other)
+        path = save_evaluation(evaluation, folder, name, facts)
         # A table for each: results of two protocols never share one.
         print(format_table([(dataset, evaluation.result)], first="data set"))
         print(format_protocol(evaluation.result))

@@ -14,32 +14,35 @@ from tr2m.cli.options.app import hydra_app
 
 
 @hydra_app("figures")
-def main(settings: dict[str, Any]) -> None:
+def main(config: dict[str, Any]) -> None:
     from pathlib import Path
 
     from tr2m import load_model
+    from tr2m.build import read_settings
     from tr2m.errors import UserError
     from tr2m.experiment.compose import build_evaluation_sets, pick_device
     from tr2m.experiment.load import check_unit
+    from tr2m.experiment.settings import FigureSettings
     from tr2m.paper.figures.frames import read_frames
     from tr2m.paper.figures.panels import save_comparison, save_corrections, save_maps
     from tr2m.paper.figures.relations import save_embedding, save_scale_relation
 
+    settings = read_settings(FigureSettings, config)
     known = ("3", "4", "5", "7", "maps", "scale")
-    wanted = known if settings["figure"] == "all" else (str(settings["figure"]),)
+    wanted = known if settings.figure == "all" else (str(settings.figure),)
     if unknown := set(wanted) - set(known):
         raise UserError(f"figure={unknown.pop()}: expected one of {', '.join(known)}, all")
-    device = pick_device(settings["device"])
-    models = {settings["label"]: load_model(settings["ckpt"], device)}
-    models |= {label: load_model(path, device) for label, path in (settings["compare"] or {}).items()}
-    sets = [build_evaluation_sets(dataset)[0] for dataset in settings["data"]["datasets"].values()]
+    device = pick_device(settings.device)
+    models = {settings.label: load_model(settings.ckpt, device)}
+    models |= {label: load_model(path, device) for label, path in (settings.compare or {}).items()}
+    sets = [build_evaluation_sets(dataset)[0] for dataset in settings.data.datasets.values()]
     for model in models.values():
         for entry in sets:
             check_unit(model, entry.dataset.unit, entry.dataset.name)
-    folder = Path(settings["ckpt"]).absolute().parent.parent / "figures"
-    folder = Path(settings["out"]) if settings["out"] else folder
+    folder = Path(settings.ckpt).absolute().parent.parent / "figures"
+    folder = Path(settings.out) if settings.out else folder
 
-    frames = read_frames(models, sets, settings["frames"], device)
+    frames = read_frames(models, sets, settings.frames, device)
     firsts = [some[0] for some in frames.values()]
     if "3" in wanted:
         for dataset, some in frames.items():
@@ -51,7 +54,7 @@ def main(settings: dict[str, Any]) -> None:
     if "maps" in wanted:
         save_maps(folder / "maps.png", firsts)
     if {"5", "scale"} & set(wanted):
-        many = read_frames(models, sets, settings["scatter_frames"], device)
+        many = read_frames(models, sets, settings.scatter_frames, device)
         if "5" in wanted:
             save_embedding(folder / "figure5.png", [frame for some in many.values() for frame in some])
         if "scale" in wanted:

@@ -29,27 +29,30 @@ PROGRAM = (sys.executable, "-m", "tr2m")
 
 
 @hydra_app("tables")
-def main(settings: dict[str, Any]) -> None:
+def main(config: dict[str, Any]) -> None:
     # It imports torch, for which --help and a misspelt option need not wait.
+    from tr2m.build import read_settings
+    from tr2m.experiment.settings import TableSettings
     from tr2m.paper.tables.text import FORMATS, markdown, table_text
 
-    name = settings["data"]["world"]
-    if name not in settings["worlds"]:
-        raise UserError(f"data.world={name}: expected one of {', '.join(settings['worlds'])}")
-    facts = dict(settings["worlds"][name])
+    settings = read_settings(TableSettings, config)
+    name = settings.data.world
+    if name not in settings.worlds:
+        raise UserError(f"data.world={name}: expected one of {', '.join(settings.worlds)}")
+    facts = dict(settings.worlds[name])
     outputs, known = Path(facts.pop("outputs")), facts.pop("tables")
     world = World(**facts)
-    wanted = settings["table"] if settings["plan"] is None else settings["plan"]
+    wanted = settings.table if settings.plan is None else settings.plan
     layouts = [read_layout(shipped("configs") / "tables" / f"table{n}.yaml") for n in numbers(wanted, known, name)]
     results = read_results(outputs)
     filled = [fill(in_world(layout, world), results, world.protocol, world.seeds) for layout in layouts]
-    if settings["plan"] is not None:
+    if settings.plan is not None:
         steps = plan(filled, world, outputs)
         print(plan_text(steps, world.device))
-        if settings["run"]:
-            run([step for step in steps if step.can_run], settings["jobs"])
+        if settings.run:
+            run([step for step in steps if step.can_run], settings.jobs)
         return
-    folder = Path(settings["out"]) if settings["out"] else outputs / "tables"
+    folder = Path(settings.out) if settings.out else outputs / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     for table in filled:
         text = table_text(table)

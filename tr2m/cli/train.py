@@ -17,23 +17,27 @@ from tr2m.cli.options.app import hydra_app, job_overrides
 
 
 @hydra_app("train")
-def main(settings: dict[str, Any]) -> None:
+def main(config: dict[str, Any]) -> None:
     # Imported here, so that --help and a misspelt option answer without waiting for torch.
+    from tr2m.build import read_settings
     from tr2m.distributed import is_main, process_group
     from tr2m.evaluation.report import format_protocol, format_table, save_evaluation
+    from tr2m.evaluation.result_names import result_name
     from tr2m.experiment.compose import build_trainer, pick_device, provenance
+    from tr2m.experiment.settings import TrainSettings
 
-    with process_group(pick_device(settings["device"])):
+    settings = read_settings(TrainSettings, config)
+    with process_group(pick_device(settings.device)):
         if not is_main():
             logging.getLogger().setLevel(logging.WARNING)
-        trainer = build_trainer(settings, job_overrides())
+        trainer = build_trainer(config, job_overrides())
         logging.info("run folder: %s", trainer.log.folder)
         evaluations = trainer.fit()
         if not is_main():
             return
-    facts = provenance(settings, trainer.log.folder / "checkpoints" / "last.pt", trainer.device)
+    facts = provenance(config, trainer.log.folder / "checkpoints" / "last.pt", trainer.device)
     for evaluation in evaluations:
-        save_evaluation(evaluation, trainer.log.folder / "eval", evaluation.result["dataset"], facts)
+        save_evaluation(evaluation, trainer.log.folder / "eval", result_name(evaluation.result["dataset"]), facts)
     if results := [evaluation.result for evaluation in evaluations]:
         print(format_table([(result["dataset"], result) for result in results], first="data set"))
         print("\n".join(format_protocol(result) for result in results))

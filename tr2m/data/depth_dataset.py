@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,6 +99,12 @@ class DepthDataset(Dataset, ABC):
             image, depth, relative_depth = evaluation_tensors(frame, self.input_size)
         caption = self.captions.lines(self.split, self.sample_ids[index])[0]
         return DepthSample(image, depth, depth > 0, caption, self.sample_ids[index], relative_depth)
+
+    def with_captions(self, captions: CaptionSource) -> DepthDataset:
+        """The same frames under other captions."""
+        other = copy(self)
+        other.captions = captions
+        return other
 
     def frames_digest(self) -> str:
         """SHA-256 of the sample ids in their order, on which the order of training depends."""

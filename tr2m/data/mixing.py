@@ -5,7 +5,6 @@ asked again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import count, islice
 from typing import Literal, NamedTuple
 
@@ -15,7 +14,6 @@ from torch.utils.data import Dataset, Sampler, default_collate
 
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.errors import UserError
-from tr2m.feature_cache.store import FeatureCache, image_sha256, wanted
 from tr2m.types import DepthBatch, DepthSample
 
 REPLACEMENTS = 10
@@ -52,17 +50,15 @@ class TrainingSample(NamedTuple):
 class MixedDataset(Dataset):
     """Training samples of several data sets by key. What is random in a sample depends on (seed, key) and on nothing
     else, so that workers, restarts and batch order change nothing. A frame that cannot be read gives way to the
-    next one that can; an index past the end of its data set starts again at the first frame. `caches` add what frozen
-    networks said about the frame.
+    next one that can; an index past the end of its data set starts again at the first frame.
     """
 
-    def __init__(self, datasets: Sequence[DepthDataset], seed: int, caches: Sequence[FeatureCache] = ()) -> None:
+    def __init__(self, datasets: Sequence[DepthDataset], seed: int) -> None:
         self.datasets = list(datasets)
         self.seed = seed
-        self.caches = list(caches)
 
     def __getitem__(self, key: SampleKey) -> TrainingSample:
-        """Raises UserError, the last frame's, if none of REPLACEMENTS frames in a row can be read, or the cache's."""
+        """Raises UserError, the last frame's, if none of REPLACEMENTS frames in a row can be read."""
         dataset = self.datasets[key.dataset]
         unreadable: list[UnreadableFrame] = []
         while True:
@@ -74,14 +70,7 @@ class MixedDataset(Dataset):
                 if len(unreadable) == min(REPLACEMENTS, len(dataset)):
                     raise
             else:
-                return TrainingSample(dataset, self._with_features(dataset, sample), unreadable)
-
-    def _with_features(self, dataset: DepthDataset, sample: DepthSample) -> DepthSample:
-        caches = wanted(self.caches, sample)
-        if not caches:
-            return sample
-        image_hash = image_sha256(sample.image)
-        return replace(sample, **{cache.kind: cache.read(dataset, sample.sample_id, image_hash) for cache in caches})
+                return TrainingSample(dataset, sample, unreadable)
 
 
 def frame_digests(datasets: Sequence[DepthDataset]) -> dict[str, str]:

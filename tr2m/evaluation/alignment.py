@@ -32,6 +32,8 @@ class Alignment(typing.Protocol):
     """One word for result files and tables."""
     description: str
     """For readers: how ground truth was used."""
+    uses_ground_truth: bool
+    """Whether it looks at the ground truth of the image that is scored: then it is no prediction."""
 
     def __call__(self, prediction: Map, kind: Kind, depth: Map, scored: Mask) -> Map: ...
 
@@ -42,6 +44,7 @@ class Unaligned:
 
     name: str = "none"
     description: str = "none"
+    uses_ground_truth: bool = False
 
     def __call__(self, prediction: Map, kind: Kind, depth: Map, scored: Mask) -> Map:
         if kind == "relative_depth":
@@ -58,6 +61,7 @@ class MedianScale:
 
     name: str = "median"
     description: str = "median of each image (uses ground truth)"
+    uses_ground_truth: bool = True
 
     def __call__(self, prediction: Map, kind: Kind, depth: Map, scored: Mask) -> Map:
         predicted = 1 / prediction.clamp(min=MIN_RELATIVE_DEPTH) if kind == "relative_depth" else prediction
@@ -71,6 +75,7 @@ class DepthLinearFit:
 
     name: str = "depth_fit"
     description: str = "linear fit of each image in depth (uses ground truth)"
+    uses_ground_truth: bool = True
 
     def __call__(self, prediction: Map, kind: Kind, depth: Map, scored: Mask) -> Map:
         scale, shift = fit_scale_shift(prediction[None], depth[None], scored[None])
@@ -96,6 +101,7 @@ class LinearFit(InverseDepthFit):
 
     name: str = "linear_fit"
     description: str = "linear fit of each image in inverse depth (uses ground truth)"
+    uses_ground_truth: bool = True
 
     def fit(self, inverse: Float[Tensor, " P"], depth: Float[Tensor, " P"]) -> tuple[float, float]:
         everything = torch.ones_like(inverse, dtype=torch.bool)
@@ -120,6 +126,7 @@ class LevenbergMarquardtFit(InverseDepthFit):
 
     name: str = "lm_fit"
     description: str = "Levenberg-Marquardt fit of each image in depth (uses ground truth)"
+    uses_ground_truth: bool = True
 
     def fit(self, inverse: Float[Tensor, " P"], depth: Float[Tensor, " P"]) -> tuple[float, float]:
         x, target = inverse.clamp(min=MIN_RELATIVE_DEPTH).cpu().double().numpy(), depth.cpu().double().numpy()
@@ -141,6 +148,7 @@ class RobustFit(InverseDepthFit):
 
     name: str = "robust_fit"
     description: str = "median and deviation of each image in inverse depth (uses ground truth)"
+    uses_ground_truth: bool = True
 
     def fit(self, inverse: Float[Tensor, " P"], depth: Float[Tensor, " P"]) -> tuple[float, float]:
         (middle, spread), (target_middle, target_spread) = (
@@ -158,6 +166,7 @@ class GlobalFit(InverseDepthFit):
     shift: float
     name: str = "global"
     description: str = "one scale and shift, fitted on training frames"
+    uses_ground_truth: bool = False
 
     def fit(self, inverse: Float[Tensor, " P"], depth: Float[Tensor, " P"]) -> tuple[float, float]:
         return self.scale, self.shift
@@ -171,6 +180,23 @@ def inverse_depth(prediction: Float[Tensor, "*B H W"], kind: Kind) -> Float[Tens
 def invert(inverse: Float[Tensor, "*B H W"]) -> Float[Tensor, "*B H W"]:
     """Depth; where the fit is not positive the point is far away, which the protocol's range then cuts."""
     return 1 / inverse.clamp(min=MIN_INVERSE_DEPTH)
+
+
+ALIGNMENTS: tuple[type[Alignment], ...] = (
+    Unaligned,
+    MedianScale,
+    DepthLinearFit,
+    LinearFit,
+    PositiveLinearFit,
+    LevenbergMarquardtFit,
+    RobustFit,
+    GlobalFit,
+)
+
+
+def uses_ground_truth(name: str) -> bool:
+    """Whether the alignment called `name` looks at the ground truth of the image that is scored."""
+    return any(kind.name == name and kind.uses_ground_truth for kind in ALIGNMENTS)
 
 
 DEFAULT_ALIGNMENTS: dict[Kind, Alignment] = {"metric_depth": UNALIGNED, "relative_depth": LinearFit()}

@@ -9,6 +9,7 @@ import torch
 from tqdm import tqdm
 
 from tr2m.data.mixing import collate
+from tr2m.errors import UserError
 from tr2m.evaluation.alignment import GlobalFit, inverse_depth
 from tr2m.evaluation.evaluator import EvaluationSet, Method
 from tr2m.evaluation.protocol import resize_to
@@ -17,6 +18,18 @@ from tr2m.evaluation.protocol import resize_to
 @dataclass(frozen=True)
 class FitGlobally:
     """Asks for `fit_global`: an alignment that is known only once the training frames have been seen."""
+
+
+def global_fit_for(
+    scored: EvaluationSet, training: Sequence[EvaluationSet], method: Method, device: torch.device
+) -> GlobalFit:
+    """The fit that `scored` is evaluated with: on its own training frames where `training` has some, else (zero-shot)
+    on all of `training`. Raises UserError if there are none.
+    """
+    own = [entry for entry in training if entry.dataset.name == scored.dataset.name]
+    if not training:
+        raise UserError(f"alignment=global is fitted on training frames, and {scored.dataset.name} has none")
+    return fit_global(method, own or training, device)
 
 
 @torch.no_grad()

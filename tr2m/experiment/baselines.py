@@ -8,16 +8,16 @@ from typing import Any
 import torch
 
 from tr2m.build import build
-from tr2m.errors import UserError
+from tr2m.data.settings import DatasetSettings
 from tr2m.evaluation.alignment import DEFAULT_ALIGNMENTS
 from tr2m.evaluation.evaluator import EvaluationSet, Method
-from tr2m.evaluation.global_fit import FitGlobally, fit_global
+from tr2m.evaluation.global_fit import FitGlobally, global_fit_for
 from tr2m.evaluation.saved_predictions import SavedPredictions
 
 
 def build_baseline(settings: dict[str, Any], sets: list[EvaluationSet], device: torch.device) -> Method:
     """The method of a configs/baseline entry, on `device`. Saved predictions are checked against the frames first."""
-    method = build(settings["method"])
+    method = build(settings["method"], "baseline.method")
     if isinstance(method, SavedPredictions):
         for entry in sets:
             method.check(entry.dataset)
@@ -39,15 +39,19 @@ def show_as_published(sets: list[EvaluationSet], baseline: dict[str, Any]) -> li
 
 
 def align(
-    sets: list[EvaluationSet], settings: dict[str, Any], method: Method, device: torch.device
+    sets: list[EvaluationSet],
+    alignment: dict[str, Any] | None,
+    dataset: DatasetSettings,
+    method: Method,
+    device: torch.device,
 ) -> list[EvaluationSet]:
-    """`sets` with the alignment that settings["alignment"] names; without one what fits the method's kind."""
-    alignment = build(settings.get("alignment")) or DEFAULT_ALIGNMENTS[method.kind]
-    if isinstance(alignment, FitGlobally):
-        dataset = settings["dataset"]
-        if dataset["train_split"] is None:
-            raise UserError("alignment=global is fitted on training frames, and this data set has none")
-        trained = build(dataset["reader"], split=dataset["train_split"])
-        trained.input_size = sets[0].dataset.input_size
-        alignment = fit_global(method, [replace(sets[0], dataset=trained)], device)
-    return [replace(entry, protocol=replace(entry.protocol, alignment=alignment)) for entry in sets]
+    """`sets`, all of `dataset`, with an alignment of configs/alignment; None is what fits the method's kind."""
+    chosen = build(alignment, "alignment") or DEFAULT_ALIGNMENTS[method.kind]
+    if isinstance(chosen, FitGlobally):
+        training = []
+        if dataset.train_split:
+            frames = dataset.read(dataset.train_split)
+            frames.input_size = sets[0].dataset.input_size
+            training = [replace(sets[0], dataset=frames)]
+        chosen = global_fit_for(sets[0], training, method, device)
+    return [replace(entry, protocol=replace(entry.protocol, alignment=chosen)) for entry in sets]

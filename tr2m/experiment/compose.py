@@ -7,12 +7,15 @@ from typing import Any
 
 import torch
 
-from tr2m.build import build
+from tr2m.build import build, read_settings
 from tr2m.data.captions.files import CaptionSource
 from tr2m.data.depth_dataset import DepthDataset
+from tr2m.data.settings import DatasetSettings
 from tr2m.distributed import on_main
 from tr2m.errors import UserError
 from tr2m.evaluation.evaluator import EvaluationSet
+from tr2m.evaluation.protocol import Protocol
+from tr2m.experiment.settings import TrainSettings
 from tr2m.experiment.trainer import assemble_trainer
 from tr2m.training.run.checkpoint_folder import newest_checkpoint
 from tr2m.training.run.resume import locate_run
@@ -40,48 +43,34 @@ def pick_device(name: str) -> torch.device:
 
 
 def build_evaluation_sets(
-    dataset: dict[str, Any], protocol: str | None = None, captions: dict[str, Any] | None = None
+    dataset: DatasetSettings, protocol: str | None = None, captions: dict[str, Any] | None = None
 ) -> list[EvaluationSet]:
-    """The evaluation split of one configs/dataset entry under one of its protocols (None: the first), or under "all".
+    """The evaluation split of one data set under one of its protocols (None: the first), or under "all".
 
-    A protocol's `reader` holds what it reads differently; protocols that read alike share one reader. `captions`, one
-    of configs/captions, replaces those of the data set.
+    Protocols that read alike share one reader. `captions`, one of configs/captions, replaces those of the data set.
     """
-    protocols = dataset["protocols"]
-    names = list(protocols) if protocol == "all" else [protocol or next(iter(protocols))]
-    if unknown := [name for name in names if name not in protocols]:
-        name = dataset["reader"]["name"]
-        raise UserError(f"protocol={unknown[0]}: {name} does not know it; it has {', '.join(protocols)}, and all")
     readers: dict[str, DepthDataset] = {}
     sets = []
-    for name in names:
-        settings = dict(protocols[name])
-        reader = {**dataset["reader"], **settings.pop("reader", {})}
-        key = str(reader)
-        if key not in readers:
-            readers[key] = build(reader, split=dataset["eval_split"])
-            if captions:
-                readers[key].captions = build_captions(captions, readers[key])
-        sets.append(EvaluationSet(readers[key], build(settings, name=name)))
+    for name, settings in dataset.chosen_protocols(protocol).items():
+        changes = settings.get("reader", {})
+        if str(changes) not in readers:
+            frames = dataset.read(dataset.eval_split, **changes)
+            readers[str(changes)] = frames.with_captions(build_captions(captions, frames)) if captions else frames
+        sets.append(EvaluationSet(readers[str(changes)], build_protocol(name, settings)))
     return sets
+
+
+def build_protocol(name: str, settings: dict[str, Any]) -> Protocol:
+    """The protocol of an entry in `DatasetSettings.protocols`."""
+    return build({key: value for key, value in settings.items() if key != "reader"}, name=name)
 
 
 def build_captions(captions: dict[str, Any], dataset: DepthDataset) -> CaptionSource:
     """One of configs/captions for the frames of `dataset`; `other` is the data set that it takes sentences from."""
-    settings = dict(captions)
-    if "other" in settings:
-        other = settings["other"]
-        settings["other"] = build(other["reader"], split=other["eval_split"])
-    return build(settings, dataset=dataset)
-
-
-def build_train_set(dataset: dict[str, Any], augmentation: str) -> DepthDataset:
-    """The training split of one configs/dataset entry, with one of its augmentations, or "none"."""
-    known = {"none": None, **dataset.get("augmentations", {})}
-    if augmentation not in known:
-        name = dataset["reader"]["name"]
-        raise UserError(f"augmentation={augmentation}: {name} does not know it; choose one of {', '.join(known)}")
-    return build(dataset["reader"], split=dataset["train_split"], augmentation=build(known[augmentation]))
+    if "other" not in captions:
+        return build(captions, dataset=dataset)
+    other = read_settings(DatasetSettings, captions["other"], "captions.other")
+    return build(captions, dataset=dataset, other=other.read(other.eval_split))
 
 
 def check_apart(trained: DepthDataset, evaluated: list[EvaluationSet]) -> None:
@@ -95,18 +84,18 @@ def check_apart(trained: DepthDataset, evaluated: list[EvaluationSet]) -> None:
 
 
 def build_datasets(
-    datasets: dict[str, dict[str, Any]], augmentation: str
+    datasets: dict[str, DatasetSettings], augmentation: str
 ) -> tuple[list[DepthDataset], list[EvaluationSet]]:
-    """Training and evaluation splits of all data sets. Raises one UserError that names every data set that cannot be
-    had, or is evaluated on frames that it trains on unless both are one split.
+    """Training and evaluation splits of all data sets. Raises one UserError that names every data set that is missing
+    or wrong, or is evaluated on frames that it trains on unless both are one split.
     """
     train_sets, evaluation_sets, problems = [], [], []
     for dataset in datasets.values():
         try:
             evaluated = build_evaluation_sets(dataset)
-            if dataset["train_split"] is not None:
-                trained = build_train_set(dataset, augmentation)
-                if dataset["train_split"] != dataset["eval_split"]:
+            if dataset.train_split is not None:
+                trained = dataset.read_training(augmentation)
+                if dataset.train_split != dataset.eval_split:
                     check_apart(trained, evaluated)
                 train_sets.append(trained)
             evaluation_sets += evaluated
@@ -117,18 +106,19 @@ def build_datasets(
     return train_sets, evaluation_sets
 
 
-def build_trainer(settings: dict[str, Any], overrides: list[str]) -> Trainer:
-    """The trainer that a composed train.yaml describes, resumed if it says so."""
-    device = pick_device(settings["device"])
-    experiment = Path(settings["paths"]["outputs"], str(settings["name"]))
-    run_id = None if settings["run_id"] is None else str(settings["run_id"])
-    folder, checkpoint = on_main(lambda: locate_run(experiment, run_id, settings["resume"]))
-    log = RunLog(folder, settings, overrides, device)
+def build_trainer(config: dict[str, Any], overrides: list[str]) -> Trainer:
+    """The trainer that a composed train.yaml describes, resumed if it asks for that."""
+    settings = read_settings(TrainSettings, config)
+    device = pick_device(settings.device)
+    experiment = Path(settings.paths.outputs, str(settings.name))
+    run_id = None if settings.run_id is None else str(settings.run_id)
+    folder, checkpoint = on_main(lambda: locate_run(experiment, run_id, settings.resume))
+    log = RunLog(folder, config, overrides, device)
     with log.claimed():
-        if settings["resume"] == "auto":
+        if settings.resume == "auto":
             # Again: whoever had the folder may have written a newer one since.
             checkpoint = on_main(lambda: newest_checkpoint(folder / "checkpoints"))
-        train_sets, evaluation_sets = build_datasets(settings["data"]["datasets"], settings["augmentation"])
+        train_sets, evaluation_sets = build_datasets(settings.data.datasets, settings.augmentation)
         trained = {dataset.name for dataset in train_sets}
         validation_sets = [ValidationSet(s.dataset, s.protocol, s.dataset.name in trained) for s in evaluation_sets]
         trainer = assemble_trainer(settings, train_sets, validation_sets, log)

@@ -1,12 +1,12 @@
-"""From a composed config and data sets to a trainer."""
+"""From settings and data sets to a trainer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from tr2m.build import build
 from tr2m.data.depth_dataset import DepthDataset
+from tr2m.experiment.settings import ExperimentSettings
 from tr2m.feature_cache.find import check_complete, find_caches
 from tr2m.models.compilation import compile_networks
 from tr2m.training.run.run_log import RunLog
@@ -16,36 +16,32 @@ from tr2m.training.validation import ValidationSet
 
 
 def assemble_trainer(
-    settings: dict[str, Any],
+    settings: ExperimentSettings,
     train_sets: Sequence[DepthDataset],
     validation_sets: Sequence[ValidationSet],
     log: RunLog,
 ) -> Trainer:
-    """The trainer that a composed train.yaml describes, on the log's device. Its first weights depend on the seed
-    alone.
-    """
-    seed_everything(settings["seed"])
-    model = build(settings["model"]).to(log.device)
-    contrast = build(settings["contrast"], model=model).to(log.device)
-    if settings["trainer"]["panels"] and validation_sets:
-        model.require_maps(f"trainer.panels={settings['trainer']['panels']}")
-    caches = find_caches(settings, model, log.device)
+    """The trainer that the settings describe, on the log's device. Its first weights depend on the seed alone."""
+    seed_everything(settings.seed)
+    model = build(settings.model, "model").to(log.device)
+    contrast = build(settings.contrast, "contrast", model=model).to(log.device)
+    if settings.trainer.panels and validation_sets:
+        model.require_maps(f"trainer.panels={settings.trainer.panels}")
+    caches = find_caches(settings.cache, settings.augmentation, settings.model, model, log.device)
     check_complete(caches, train_sets)
-    if settings["compile"]:
+    if settings.compile:
         compile_networks(model)
     parameters = [p for module in (model, contrast) for p in module.parameters() if p.requires_grad]
     return Trainer(
         model=model,
         contrast=contrast,
-        objective=build(settings["objective"]),
-        optimizer=build(settings["optim"]["optimizer"], params=parameters),
-        schedule=build(settings["optim"]["schedule"]),
+        objective=build(settings.objective, "objective"),
+        optimizer=build(settings.optim.optimizer, "optim.optimizer", params=parameters),
+        schedule=build(settings.optim.schedule, "optim.schedule"),
         train_sets=train_sets,
         validation_sets=validation_sets,
         log=log,
-        device=log.device,
-        config=settings,
-        seed=settings["seed"],
+        settings=settings.trainer,
+        seed=settings.seed,
         caches=caches,
-        **settings["trainer"],
     )

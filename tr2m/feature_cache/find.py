@@ -10,6 +10,7 @@ import torch
 
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.errors import UserError
+from tr2m.feature_cache.settings import CacheSettings
 from tr2m.feature_cache.store import FeatureCache
 from tr2m.models.contract import RescalingModel
 from tr2m.models.frozen.frozen_module import FrozenModule
@@ -20,8 +21,14 @@ FORMAT_VERSION = 1
 NETWORKS = {"image_tokens": "image_encoder", "relative_depth": "relative_depth"}
 
 
-def find_caches(settings: Mapping[str, Any], model: RescalingModel, device: torch.device) -> list[FeatureCache]:
-    """The caches that a composed train.yaml asks for; none without `cache.folder`.
+def find_caches(
+    settings: CacheSettings,
+    augmentation: str,
+    model_config: Mapping[str, Any],
+    model: RescalingModel,
+    device: torch.device,
+) -> list[FeatureCache]:
+    """The caches that the settings ask for; none without a folder. `model` was built from `model_config`.
 
     Each depends on its own network alone: ablations that change something else share it. A network that is trained, or
     that `model` does not have, needs none.
@@ -29,31 +36,33 @@ def find_caches(settings: Mapping[str, Any], model: RescalingModel, device: torc
     Raises:
         UserError: there is a folder, and nothing to keep in it, or training changes the frames at random.
     """
-    chosen = settings["cache"]
-    if chosen["folder"] is None:
+    if settings.folder is None:
         return []
-    if settings["augmentation"] != "none":
+    if augmentation != "none":
         raise UserError(
-            f"cache.folder={chosen['folder']}: augmentation={settings['augmentation']} makes another image of a frame "
-            "in every epoch, and a cache holds the features of one; add augmentation=none, or leave cache.folder out"
+            f"cache.folder={settings.folder}: augmentation={augmentation} makes another image of a frame in every "
+            "epoch, and a cache holds the features of one; add augmentation=none, or leave cache.folder out"
         )
+    wanted = [kind for kind in NETWORKS if getattr(settings, kind)]
     frozen = [kind for kind, name in NETWORKS.items() if isinstance(getattr(model, name, None), FrozenModule)]
-    kinds = [kind for kind in frozen if chosen[kind]]
+    kinds = [kind for kind in frozen if kind in wanted]
     if not kinds:
         raise UserError(
-            f"cache.folder={chosen['folder']}: nothing can be cached, since {type(model).__name__} has "
+            f"cache.folder={settings.folder}: nothing can be cached, since {type(model).__name__} has "
             f"{' and '.join(frozen) or 'nothing'} from frozen networks, and switched on are "
-            f"{' and '.join(kind for kind in NETWORKS if chosen[kind]) or 'none'}; leave cache.folder out"
+            f"{' and '.join(wanted) or 'none'}; leave cache.folder out"
         )
-    return [FeatureCache(Path(chosen["folder"]), kind, _depends_on(kind, settings, model, device)) for kind in kinds]
+    return [FeatureCache(Path(settings.folder), kind, _depends_on(kind, model_config, model, device)) for kind in kinds]
 
 
-def _depends_on(kind: str, settings: Mapping[str, Any], model: RescalingModel, device: torch.device) -> dict[str, Any]:
+def _depends_on(
+    kind: str, model_config: Mapping[str, Any], model: RescalingModel, device: torch.device
+) -> dict[str, Any]:
     name = NETWORKS[kind]
     return {
         "format": FORMAT_VERSION,
         "kind": kind,
-        "network": settings["model"][name],
+        "network": model_config[name],
         "weights_sha256": getattr(model, name).fingerprint(),
         "precision": network_precision(device),
     }

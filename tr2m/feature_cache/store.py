@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.errors import UserError
+from tr2m.files import write_atomically
 from tr2m.json_text import json_text
 from tr2m.types import DepthSample
 
@@ -89,17 +89,17 @@ class FeatureCache:
                 f"{dataset.name}, {sample_id}: float16 cannot hold its {self.kind}; set cache.{self.kind}=false"
             )
         about = {"image_sha256": image_hash, "crc32": _crc32(features)}
-        write_atomically(self.file(dataset, sample_id), save({self.kind: features}, about))
+        _write(self.file(dataset, sample_id), save({self.kind: features}, about))
 
     def begin(self, dataset: DepthDataset) -> None:
         """Say in words what the features depend on, and that those of `dataset` are not known to be complete."""
-        write_atomically(self.folder / "key.json", _json(self.depends_on))
+        _write(self.folder / "key.json", _json(self.depends_on))
         self._completion(dataset).unlink(missing_ok=True)
 
     def complete(self, dataset: DepthDataset, unreadable: Sequence[str]) -> None:
         """State that all frames of `dataset` have their file, but for those that could not be read."""
         about = {"frames": len(dataset), "frames_sha256": dataset.frames_digest(), "unreadable": list(unreadable)}
-        write_atomically(self._completion(dataset), _json(about))
+        _write(self._completion(dataset), _json(about))
 
     def is_complete(self, dataset: DepthDataset) -> bool:
         return self._completion(dataset).is_file()
@@ -120,23 +120,14 @@ def wanted(caches: Sequence[FeatureCache], sample: DepthSample) -> list[FeatureC
     return [cache for cache in caches if getattr(sample, cache.kind) is None]
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Whenever the process is killed, `path` is whole or not there. Raises UserError if the disk cannot hold it."""
-    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+def _write(path: Path, content: bytes) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_atomically(path, content)
     except OSError as error:
         raise UserError(
-            f"{path} cannot be written ({error.strerror or error}). Mend that and run the program again: it goes on "
+            f"{path} cannot be written ({error.strerror or error}). Fix that and run the program again: it resumes "
             "where it stopped."
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _json(content: Mapping[str, Any]) -> bytes:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
 from tr2m.data.decoding.decode import read_npy
 from tr2m.data.decoding.encode import write_png
+from tr2m.drawing.colours import DEPTH, MAP, colourise
 from tr2m.errors import UserError
 from tr2m.evaluation.saved_predictions import PREDICTED, PREDICTED_FACTS
 from tr2m.files import whole_folder
@@ -108,11 +109,11 @@ def write_files(prediction: Prediction, folder: Path, facts: Mapping[str, Any]) 
     write_npy(folder / PREDICTED, depth)
     png = np.where(known, metres, 0) * units_per_metre
     write_png(folder / "depth.png", np.round(png).clip(0, 65535).astype(np.uint16))
-    write_png(folder / "depth_colour.png", colourise(depth, "magma_r"))
+    write_png(folder / "depth_colour.png", colourise(depth, DEPTH))
     for name in ("scale_map", "shift_map", "caption_spread"):
         values = getattr(prediction, name)
         write_npy(folder / f"{name}.npy", values)
-        write_png(folder / f"{name}_colour.png", colourise(values, "viridis"))
+        write_png(folder / f"{name}_colour.png", colourise(values, MAP))
     low, middle, high = prediction.quantiles()
     about = {
         "unit": prediction.unit,
@@ -135,13 +136,3 @@ def png_units_per_metre(farthest: float) -> float:
     a street.
     """
     return float(10.0 ** np.floor(np.log10(65535 / farthest)))
-
-
-def colourise(values: Float[np.ndarray, "H W"], colours: str) -> UInt8[np.ndarray, "H W 3"]:
-    """BGR picture of a map, from its 2 % to its 98 % quantile; black where it is NaN or infinite."""
-    from matplotlib import colormaps
-
-    known = np.isfinite(values)
-    low, high = np.quantile(values[known], [0.02, 0.98]) if known.any() else (0, 1)
-    position = np.clip((np.where(known, values, low) - low) / max(high - low, 1e-12), 0, 1)
-    return np.where(known[..., None], colormaps[colours](position)[..., 2::-1] * 255, 0).round().astype(np.uint8)

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from tr2m.limits import PositiveInt
 from tr2m.ops.depth_classes import NO_CLASS
 
 
@@ -17,7 +18,7 @@ class ScaleOrientedContrast(nn.Module):
 
         S^p = mean of cosines with all keys of class y, both images pooled
         S^n = sum over the two images of the mean of cosines with keys of other classes
-        loss = -log(exp(S^p) / (exp(S^p) + exp(S^n))), averaged over queries that have a class and a positive   (Eq. 8)
+        loss = -log(exp(S^p) / (exp(S^p) + exp(S^n))), averaged over queries that have a class   (Eq. 8)
 
     A mean of cosines is a cosine-like product with a mean of unit vectors. So per image and class the sum of unit
     keys is all that is needed, and no pixel-by-pixel similarity is ever built.
@@ -26,7 +27,7 @@ class ScaleOrientedContrast(nn.Module):
         classes: |C| of Eq. 7, which makes classes + 1 labels.
     """
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: PositiveInt) -> None:
         super().__init__()
         self.classes = classes
 
@@ -58,6 +59,6 @@ class ScaleOrientedContrast(nn.Module):
         # Each query meets only the row of its own class.
         gap = torch.einsum("bcn,byc->bny", queries, negative - positive)
         gap = gap.gather(2, labels.clamp(min=0)[..., None])[..., 0]
-        has_positive = counts.sum(dim=1).gather(1, labels.clamp(min=0)) > 0
-        usable = (labels != NO_CLASS) & has_positive
+        # A query with a class has a positive: the key at its own place.
+        usable = labels != NO_CLASS
         return (F.softplus(gap) * usable).sum() / usable.sum().clamp(min=1)

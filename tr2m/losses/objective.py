@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tr2m.errors import UserError
+from tr2m.limits import NonNegativeFloat
 from tr2m.losses.contrast import ScaleOrientedContrast
 from tr2m.losses.image_contrast import ImageContrast
 from tr2m.losses.pseudo_depth import PseudoDepthLoss
@@ -29,7 +30,7 @@ class Objective(nn.Module):
         pseudo: PseudoDepthLoss,
         contrast: ScaleOrientedContrast,
         smoothness: EdgeAwareSmoothness,
-        weights: dict[str, float],
+        weights: dict[str, NonNegativeFloat],
         image_contrast: ImageContrast | None = None,
     ) -> None:
         super().__init__()

@@ -7,6 +7,7 @@ from typing import Literal
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from tr2m.limits import Share
 from tr2m.losses.silog import SILogLoss
 from tr2m.ops.alignment import fit_scale_shift
 
@@ -22,7 +23,7 @@ class PseudoDepthLoss(nn.Module):
         space: "inverse_depth" fits 1 / depth, as Eq. 3 and every relative model want it; "depth" is the literal Eq. 5.
     """
 
-    def __init__(self, silog: SILogLoss, threshold: float, space: Literal["inverse_depth", "depth"]) -> None:
+    def __init__(self, silog: SILogLoss, threshold: Share, space: Literal["inverse_depth", "depth"]) -> None:
         super().__init__()
         self.silog = silog
         self.threshold = threshold

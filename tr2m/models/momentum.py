@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from tr2m.errors import UserError
+from tr2m.limits import Share
 from tr2m.models.contract import RescalingModel
 from tr2m.models.decoder import on_grid
 from tr2m.models.frozen.precision import mixed_precision
@@ -60,7 +61,7 @@ class MomentumContrast(nn.Module):
     """
 
     def __init__(
-        self, model: RescalingModel, features: Literal["fused", "maps"], projector: Projector, momentum: float
+        self, model: RescalingModel, features: Literal["fused", "maps"], projector: Projector, momentum: Share
     ) -> None:
         super().__init__()
         self.features = features
@@ -90,7 +91,7 @@ class MomentumContrast(nn.Module):
 
     @torch.no_grad()
     def update(self, model: RescalingModel) -> None:
-        """copy = momentum * copy + (1 - momentum) * original, after each optimiser step; buffers are copied."""
+        """copy = momentum * copy + (1 - momentum) * original, after each optimiser step; there are no buffers."""
         followed = self.encoder_of(model)
         for copy, original in ((self.momentum_encoder, followed), (self.momentum_projector, self.projector)):
             copies, originals = dict(copy.named_parameters()), dict(original.named_parameters())
@@ -98,8 +99,6 @@ class MomentumContrast(nn.Module):
                 raise ValueError(f"momentum branch differs in {sorted(copies.keys() ^ originals.keys())}")
             if copies:
                 torch._foreach_lerp_(list(copies.values()), [originals[name] for name in copies], 1 - self.momentum)
-            for name, buffer in copy.named_buffers():
-                buffer.copy_(original.get_buffer(name))
 
 
 class NoContrast(nn.Module):

@@ -16,9 +16,9 @@ from tr2m.data.captions.files import CaptionSource
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.data.depth_histogram import DepthHistogram, measured_depth
 from tr2m.data.sampling import choose_frames
+from tr2m.data.settings import DatasetSettings
 from tr2m.errors import UserError
 from tr2m.models.frozen.text_encoder import CONTEXT_LENGTH, count_tokens
-from tr2m.preparation.without_captions import without_captions
 
 
 @dataclass(frozen=True)
@@ -73,23 +73,23 @@ class Seen:
         return f"{other} frame {other_id}" if other != split else None
 
 
-def check_dataset(config: dict[str, Any], how: Thoroughness) -> Findings:
+def check_dataset(settings: DatasetSettings, how: Thoroughness) -> Findings:
     """Look at the files, the depth and the captions of all splits of a data set.
 
     Args:
-        config: an entry of configs/dataset, resolved.
+        settings: of the data set.
     """
     findings = Findings()
     seen = Seen()
     captions = None
-    if "captions" in config["reader"]:
+    if "captions" in settings.reader:
         try:
-            captions = build(config["reader"]["captions"])
+            captions = build(settings.reader["captions"])
         except UserError as error:
             findings.problems.append(str(error))
-    for label, split, reader in readings(config):
+    for label, split, changes in readings(settings):
         try:
-            dataset = build(reader, split=split)
+            dataset = settings.read_without_captions(split, **changes)
         except UserError as error:
             # One missing folder is one problem, not one for each split; what a protocol reads of another release may be
             # missing.
@@ -102,20 +102,20 @@ def check_dataset(config: dict[str, Any], how: Thoroughness) -> Findings:
         findings.facts.append(f"{label}: {len(dataset):,} frames, {len(indices):,} of them decoded")
         check_frames(label, dataset, indices, how, findings, seen)
         # The readers of the synthetic world and of a folder of one's own bring their captions along.
-        source = captions if "captions" in config["reader"] else dataset.captions
+        source = captions if "captions" in settings.reader else dataset.captions
         if label == split and source:
             check_captions(source, dataset, how, findings)
     return findings
 
 
-def readings(config: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
-    """(label, split, reader) of each split, and of the evaluation split as those protocols read it that read it
-    differently.
+def readings(settings: DatasetSettings) -> list[tuple[str, str, dict[str, Any]]]:
+    """(label, split, changes of the reader) of each split, and of the evaluation split under those protocols that read
+    it differently.
     """
-    reader, test = without_captions(config["reader"]), config["eval_split"]
-    plain = [(split, split, reader) for split in dict.fromkeys((config["train_split"], test)) if split]
-    protocols = config["protocols"].items()
-    return plain + [(f"{test}, {name}", test, reader | p["reader"]) for name, p in protocols if "reader" in p]
+    test, protocols = settings.eval_split, settings.protocols.items()
+    return [(split, split, {}) for split in settings.splits] + [
+        (f"{test}, {name}", test, protocol["reader"]) for name, protocol in protocols if "reader" in protocol
+    ]
 
 
 def check_frames(

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from tr2m.data.captions.files import NoCaptions
 from tr2m.data.decoding.encode import write_png
 from tr2m.data.readers.nyuv2 import UNITS_PER_METRE
 from tr2m.data.readers.nyuv2_labeled import NYUv2Labeled
 from tr2m.errors import UserError
 from tr2m.preparation.steps import Outcome, Workplace, find_files
-from tr2m.preparation.without_captions import NoCaptions
 
 
 class WriteOfficialSplits:

@@ -14,6 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from tr2m.errors import UserError
+from tr2m.files import temporary_for
 from tr2m.preparation.archives import Limits, unpack
 from tr2m.preparation.downloads import Download
 
@@ -124,11 +125,8 @@ class Copy:
 
     def run(self, place: Workplace, outcome: Outcome) -> None:
         for path in find_files(place, self.file, 1, self.source, outcome):
-            target = place.root / self.into / path.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            part = target.with_name(f"{target.name}.part")
-            shutil.copyfile(path, part)
-            part.replace(target)
+            with temporary_for(place.root / self.into / path.name) as temporary:
+                shutil.copyfile(path, temporary)
             outcome.done.append(f"{path.name}: copied")
 
 

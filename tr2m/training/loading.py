@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.data.loading import data_loader
 from tr2m.data.mixing import MixedBatchSampler, MixedDataset, collate_step
+from tr2m.feature_cache.cached_dataset import CachedDataset
 from tr2m.feature_cache.store import FeatureCache
 
 
@@ -27,7 +28,7 @@ def training_loader(
     one) for `device`, with what `caches` hold.
     """
     return data_loader(
-        MixedDataset(datasets, seed, caches),
+        CachedDataset(MixedDataset(datasets, seed), caches),
         workers,
         batch_sampler=sampler,
         collate_fn=partial(collate_step, parts=parts),

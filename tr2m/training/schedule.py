@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from tr2m.limits import PositiveFloat, Share
+
 
 @dataclass(frozen=True)
 class ExponentialPerEpoch:
     """decay ** epoch: the paper's "decay of 0.9 every epoch" (Sec. 4)."""
 
-    decay: float
+    decay: PositiveFloat
 
     def __call__(self, step: int, steps_per_epoch: int, total_steps: int) -> float:
         return self.decay ** (step // steps_per_epoch)
@@ -20,8 +22,8 @@ class ExponentialPerEpoch:
 class OneCycle:
     """Linear warm-up to 1 over a share of the run, then a cosine down to `final`: for short runs."""
 
-    warmup: float
-    final: float
+    warmup: Share
+    final: Share
 
     def __call__(self, step: int, steps_per_epoch: int, total_steps: int) -> float:
         progress = (step + 1) / total_steps

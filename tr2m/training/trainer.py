@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
 from tr2m.data.depth_dataset import DepthDataset
-from tr2m.data.mixing import MixedBatchSampler, Mixing, frame_digests
+from tr2m.data.mixing import MixedBatchSampler, frame_digests
 from tr2m.distributed import is_main, on_main, process_count, process_rank
 from tr2m.errors import UserError
 from tr2m.evaluation.evaluator import Evaluation
@@ -36,9 +35,10 @@ from tr2m.training.run.stop_signals import StopSignals
 from tr2m.training.run.unreadable import UnreadableFrames
 from tr2m.training.schedule import Schedule
 from tr2m.training.seeding import seed_step
+from tr2m.training.settings import TrainerSettings
 from tr2m.training.training_depth import TrainingDepth
 from tr2m.training.validation import Validation, ValidationSet
-from tr2m.training.window import LogWindow, StepRecord, map_ranges
+from tr2m.training.window import MAPS, LogWindow, StepRecord, map_ranges
 from tr2m.types import DepthBatch
 
 logger = logging.getLogger(__name__)
@@ -49,19 +49,11 @@ class Trainer:
     """Trains TR2M. `fit` is the run, `train_step` the method.
 
     Args:
-        epochs, batch_size, clip_norm: as in the config, docs/choices.md says where they come from.
-        mixing: how often and in which order the data sets come (`MixedBatchSampler`).
-        accumulate: parts of a batch that a process takes one after the other, where it does not fit into memory.
         schedule: learning-rate factor as a function of the step.
-        log_every: steps between two log lines; only there does the host wait for the device.
-        save_every: steps between two checkpoints; every epoch's end has one, too.
-        keep_every: the checkpoint of every so many epochs is kept for good.
-        validate_every: epochs between two validations; the last epoch always validates.
-        panels: how many frames of each validation set are drawn.
-        max_steps: stop, with a checkpoint, after this many steps of the schedule; None runs it to its end.
-        skip_nonfinite: steps with a NaN or an infinity that may be skipped; one more stops the run.
-        unreadable: share of each training set's frames that may be unreadable; more stop the run.
-        caches: what frozen networks said about the training frames; without them they run in every step.
+        log: the run's folder, its config and its device.
+        seed: of everything random in training.
+        caches: precomputed outputs of frozen networks for the training frames; without them the networks run in every
+            step.
     """
 
     model: RescalingModel
@@ -72,46 +64,32 @@ class Trainer:
     train_sets: Sequence[DepthDataset]
     validation_sets: Sequence[ValidationSet]
     log: RunLog
-    device: torch.device
-    config: Mapping[str, Any]
+    settings: TrainerSettings
     seed: int
-    epochs: int
-    batch_size: int
-    mixing: Mixing
-    accumulate: int
-    clip_norm: float
-    workers: int
-    log_every: int
-    save_every: int
-    keep_every: int
-    validate_every: int
-    panels: int
-    max_steps: int | None
-    skip_nonfinite: int
-    unreadable: float
     caches: Sequence[FeatureCache] = ()
     progress: Progress = field(default_factory=Progress)
 
     def __post_init__(self) -> None:
-        if self.batch_size < process_count():
-            raise UserError(f"trainer.batch_size={self.batch_size} leaves some of {process_count()} processes idle")
+        settings, self.device = self.settings, self.log.device
+        if settings.batch_size < process_count():
+            raise UserError(f"trainer.batch_size={settings.batch_size} leaves some of {process_count()} processes idle")
         if not self.optimizer.defaults.get("fused"):
             raise UserError("optim.optimizer.fused must be true: only fused optimisers skip a step that is not finite")
         sizes = {dataset.name: len(dataset) for dataset in self.train_sets}
         self.sampler = MixedBatchSampler(
-            list(sizes.values()), self.batch_size, self.mixing, self.seed, process_rank(), process_count()
+            list(sizes.values()), settings.batch_size, settings.mixing, self.seed, process_rank(), process_count()
         )
         self.steps_per_epoch = self.sampler.batches_per_epoch()
-        total_steps = self.epochs * self.steps_per_epoch
+        total_steps = settings.epochs * self.steps_per_epoch
         self.scheduler = LambdaLR(self.optimizer, lambda step: self.schedule(step, self.steps_per_epoch, total_steps))
-        self.last_step = total_steps if self.max_steps is None else min(self.max_steps, total_steps)
+        self.last_step = total_steps if settings.max_steps is None else min(settings.max_steps, total_steps)
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.gradients = GradientBuffer(self.parameters, [*self.objective.terms, "total", "pseudo_gate"])
-        self.window = LogWindow(self.log.folder, self.skip_nonfinite)
-        self.unreadable_frames = UnreadableFrames(sizes, self.unreadable)
+        self.window = LogWindow(self.log.folder, settings.skip_nonfinite)
+        self.unreadable_frames = UnreadableFrames(sizes, settings.unreadable)
         self.training_depth = TrainingDepth(self.train_sets, self.seed)
-        self.checkpoints = CheckpointFolder(self.log.folder / "checkpoints", self.keep_every * self.steps_per_epoch)
-        self.validation = Validation(self.validation_sets, self.log, self.device, self.workers, self.panels)
+        self.checkpoints = CheckpointFolder(self.log.folder / "checkpoints", settings.keep_every * self.steps_per_epoch)
+        self.validation = Validation(self.validation_sets, self.log, settings.workers, settings.panels)
 
     def fit(self) -> list[Evaluation]:
         """Train to the end (or to `max_steps`) and return the last validation's results.
@@ -119,8 +97,8 @@ class Trainer:
         Raises:
             Stopped: a signal asked for it; the checkpoint is written.
         """
-        split = f"{process_count()} process(es) with {self.accumulate} part(s) each"
-        logger.info("%d images a step in all, over %s", self.batch_size, split)
+        split = f"{process_count()} process(es) with {self.settings.accumulate} part(s) each"
+        logger.info("%d images a step in all, over %s", self.settings.batch_size, split)
         results: list[Evaluation] = []
         with self.log, RunStatus(self.log.folder, self.position), StopSignals() as signals:
             while True:
@@ -143,16 +121,22 @@ class Trainer:
         self.model.train()
         self.sampler.seek(self.progress.epoch, self.progress.batch)
         loader = training_loader(
-            self.train_sets, self.sampler, self.seed, self.accumulate, self.workers, self.device, self.caches
+            self.train_sets,
+            self.sampler,
+            self.seed,
+            self.settings.accumulate,
+            self.settings.workers,
+            self.device,
+            self.caches,
         )
-        title = f"epoch {self.progress.epoch + 1}/{self.epochs}"
+        title = f"epoch {self.progress.epoch + 1}/{self.settings.epochs}"
         for batches, unreadable in tqdm(loader, desc=title, leave=False, disable=None if is_main() else True):
             self.unreadable_frames.add(unreadable)
             self.window.add(self.train_step(batches))
             self.progress.count_step(self.steps_per_epoch)
-            if self.progress.step % self.log_every == 0:
+            if self.progress.step % self.settings.log_every == 0:
                 self.write_window()
-            if self.progress.step % self.save_every == 0:
+            if self.progress.step % self.settings.save_every == 0:
                 self.save()
             if self.progress.step == self.last_step or signals.agreed():
                 break
@@ -163,7 +147,7 @@ class Trainer:
         self.gradients.clear()
         ranges = [self.backward(batch.to(self.device)) for batch in batches]
         terms = self.gradients.average()
-        terms["grad_norm"] = clip_grad_norm_(self.parameters, self.clip_norm)
+        terms["grad_norm"] = clip_grad_norm_(self.parameters, self.settings.clip_norm)
         # A fused optimiser reads this on the device and, if it is not 0, leaves weights and moments as they are.
         self.optimizer.found_inf = (~torch.stack(list(terms.values())).isfinite().all()).float()
         self.optimizer.step()
@@ -174,7 +158,7 @@ class Trainer:
             dataset=batches[0].dataset if batches else "none",
             sample_ids=[sample_id for batch in batches for sample_id in batch.sample_ids],
             terms=terms,
-            ranges=torch.stack(ranges) if ranges else torch.empty(0, 2, 2),
+            ranges=torch.stack(ranges) if ranges else torch.empty(0, len(MAPS), 2),
         )
 
     def backward(self, batch: DepthBatch) -> Tensor:
@@ -199,7 +183,7 @@ class Trainer:
     def validation_is_due(self) -> bool:
         """Whether an epoch is done that has to be validated and has not been: also after a kill in mid-validation."""
         epoch = self.progress.epoch
-        due = epoch % self.validate_every == 0 or epoch == self.epochs
+        due = epoch % self.settings.validate_every == 0 or epoch == self.settings.epochs
         return self.progress.batch == 0 and due and self.progress.validated < epoch
 
     def validate(self) -> list[Evaluation]:
@@ -217,7 +201,7 @@ class Trainer:
         """Write a checkpoint: all that `resume` needs, and all that `tr2m eval` and `tr2m predict` need."""
         self.write_window()
         state = {
-            "config": self.config,
+            "config": self.log.config,
             "model": self.model.state_dict(),
             "contrast": self.contrast.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -241,7 +225,7 @@ class Trainer:
         """Go on exactly where the run that wrote `path` was. Raises UserError if it does not fit this run."""
         state = load_checkpoint(path, self.device)
         check_parts(path, state)
-        check_same_experiment(path, state["config"], self.config)
+        check_same_experiment(path, state["config"], self.log.config)
         check_fingerprints(state["fingerprints"], self.model.fingerprints())
         check_frames(path, state["frames"], frame_digests(self.train_sets))
         load_weights(self.model, state["model"], f"{path} (model)")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from tr2m.drawing.panels import save_panel
@@ -33,7 +32,6 @@ class Validation:
 
     sets: Sequence[ValidationSet]
     log: RunLog
-    device: torch.device
     workers: int
     panels: int
 
@@ -51,7 +49,7 @@ class Validation:
                         features = model.encode(batch.image, batch.captions, batch.relative_depth)
                         save_panel(path, batch, model.rescale(features), features.relative_depth, v.protocol)
 
-            evaluation = evaluate(ModelMethod(model), [validation], self.device, self.workers, draw)[0]
+            evaluation = evaluate(ModelMethod(model), [validation], self.log.device, self.workers, draw)[0]
             self.log.write(f"validate/{name}", step, evaluation.result["metrics"])
             evaluations.append(evaluation)
         return evaluations

@@ -34,6 +34,15 @@ def is_sentence(caption: object) -> bool:
     return isinstance(caption, str) and bool(caption.strip()) and not {"\n", "\r"} & set(caption.strip())
 
 
+class NoCaptions:
+    """Stands in for captions where a data set is opened for its frames alone."""
+
+    description = "none"
+
+    def lines(self, split: str, sample_id: str) -> list[str]:
+        return ["(no caption)"]
+
+
 class CaptionFiles:
     """One text file per frame, `<root>/<split>/<sample_id>.txt`, one sentence per line: the layout of RSA's captions.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from tr2m.data.captions.files import is_sentence
 from tr2m.errors import UserError
+from tr2m.files import temporary_for
 from tr2m.json_text import json_text
 
 _FORMAT = "1"
@@ -107,14 +108,11 @@ class CaptionWriter:
 
     def finish(self) -> None:
         """Give the file its name. The same captions give the same bytes, however often writing them was interrupted."""
-        fresh = self.file.with_name(f"{self.file.name}.new")
-        fresh.unlink(missing_ok=True)
-        with _connection(fresh) as connection:
+        with temporary_for(self.file) as fresh, _connection(fresh) as connection:
             connection.executescript(_TABLES)
             connection.execute("ATTACH ? AS part", (str(self.part),))
             connection.execute("INSERT INTO about SELECT * FROM part.about ORDER BY key")
             connection.execute("INSERT INTO captions SELECT * FROM part.captions ORDER BY split, sample_id")
-        fresh.replace(self.file)
         self.part.unlink()
 
 

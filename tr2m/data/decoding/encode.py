@@ -7,6 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from tr2m.files import write_atomically
+
 
 def write_png(path: Path, pixels: np.ndarray) -> None:
     """Write a PNG file, of BGR or of one channel of 8 or 16 bits, that appears only when it is complete.
@@ -14,7 +16,4 @@ def write_png(path: Path, pixels: np.ndarray) -> None:
     By Python's own files: OpenCV's crash on names that are not ASCII where the locale is C, and tell nobody of a full
     disk. Raises OSError.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
-    part.replace(path)
+    write_atomically(path, cv2.imencode(".png", pixels)[1].tobytes())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from tr2m.drawing.axes import Picture, depth_limits, holes, save_grid
+from tr2m.drawing.colours import depth_style
+from tr2m.drawing.grid import Picture, abs_rel, ground_truth, relative_depth, save_grid, scale_map, shift_map
 from tr2m.evaluation.alignment import LinearFit
 from tr2m.paper.figures.frames import PredictedFrame
 
@@ -17,17 +19,12 @@ def save_comparison(path: Path, frames: list[PredictedFrame]) -> None:
     """Figures 3 and 7: image, ground truth, and for each model its depth and its AbsRel map; a row for each frame."""
     rows = []
     for frame in frames:
-        scored, style = frame.scored, depth_style(frame)
-        row = [
-            photograph(frame),
-            Picture(f"ground truth ({frame.unit})", holes(frame.depth, scored), style),
-        ]
+        scored, style = frame.scored, depth_style(frame.depth, frame.scored)
+        row = [photograph(frame), ground_truth(frame.depth, scored, frame.unit, style)]
         for label in frame.outputs:
             depth = frame.metric_depth(label)
-            error = (depth - frame.depth).abs() / frame.depth.where(scored, 1.0)
             row.append(Picture(f"{label} ({frame.unit})", depth, style))
-            title = f"{label}: AbsRel, mean {error[scored].mean():.3f}"
-            row.append(Picture(title, holes(error, scored), {"cmap": "inferno", "vmin": 0, "vmax": 0.5}))
+            row.append(abs_rel(f"{label}: AbsRel", depth, frame.depth, scored))
         rows.append(row)
     save_grid(path, rows)
 
@@ -43,13 +40,13 @@ def save_corrections(path: Path, frames: list[PredictedFrame]) -> None:
         depth = frame.metric_depth(label)
         low, high = frame.batch.depth_range
         box = most_different(fitted.clamp(low, high), depth.clamp(low, high), frame.scored)
-        pictures = {
-            f"relative depth, linear fit ({frame.unit})": fitted,
-            f"{label} ({frame.unit})": depth,
-            f"ground truth ({frame.unit})": holes(frame.depth, frame.scored),
-        }
-        style = depth_style(frame)
-        rows.append([photograph(frame), *[Picture(title, values, style, box) for title, values in pictures.items()]])
+        style = depth_style(frame.depth, frame.scored)
+        pictures = [
+            Picture(f"relative depth, linear fit ({frame.unit})", fitted, style),
+            Picture(f"{label} ({frame.unit})", depth, style),
+            ground_truth(frame.depth, frame.scored, frame.unit, style),
+        ]
+        rows.append([photograph(frame), *[replace(picture, rectangle=box) for picture in pictures]])
     save_grid(path, rows)
 
 
@@ -58,11 +55,13 @@ def save_maps(path: Path, frames: list[PredictedFrame]) -> None:
     rows = []
     for frame in frames:
         label, output = next(iter(frame.outputs.items()))
-        relative = Picture("relative depth (larger is nearer)", frame.relative_depth, {"cmap": "magma"})
-        scale = Picture(f"scale map (1/{frame.unit})", output.scale_map[0], {"cmap": "viridis"})
-        shift = Picture(f"shift map (1/{frame.unit})", output.shift_map[0], {"cmap": "viridis"})
-        depth = Picture(f"{label} ({frame.unit})", frame.metric_depth(label), depth_style(frame))
-        rows.append([photograph(frame), relative, scale, shift, depth])
+        maps = [
+            relative_depth(frame.relative_depth),
+            scale_map(output.scale_map[0], frame.unit),
+            shift_map(output.shift_map[0], frame.unit),
+        ]
+        style = depth_style(frame.depth, frame.scored)
+        rows.append([photograph(frame), *maps, Picture(f"{label} ({frame.unit})", frame.metric_depth(label), style)])
     save_grid(path, rows)
 
 
@@ -86,8 +85,3 @@ def most_different(
 
 def photograph(frame: PredictedFrame) -> Picture:
     return Picture(f"{frame.batch.dataset}\n{frame.name}", frame.batch.image[0].permute(1, 2, 0))
-
-
-def depth_style(frame: PredictedFrame) -> dict[str, float | str]:
-    near, far = depth_limits(frame.depth, frame.scored)
-    return {"cmap": "magma_r", "vmin": near, "vmax": far}

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tr2m.drawing.axes import COLOURS, MARKERS, pyplot, save
+from tr2m.drawing.colours import COLOURS, MARKERS
+from tr2m.drawing.grid import new_figure, save
 from tr2m.errors import UserError
 from tr2m.ops.alignment import fit_scale_shift
 from tr2m.ops.depth_classes import cell_depth, depth_classes, depth_extent
@@ -32,11 +33,9 @@ def save_embedding(path: Path, frames: list[PredictedFrame]) -> None:
         from sklearn.manifold import TSNE
     except ImportError as error:
         raise UserError("Figure 5 needs scikit-learn: pip install -e '.[figures]'") from error
-    plt = pyplot()
     labels = list(frames[0].outputs)
-    figure, axes = plt.subplots(
-        1, len(labels), figsize=(3.4 * len(labels) + 0.8, 3.4), squeeze=False, layout="constrained"
-    )
+    figure = new_figure(3.4 * len(labels) + 0.8, 3.4)
+    axes = figure.subplots(1, len(labels), squeeze=False)
     for label, axis in zip(labels, axes[0], strict=True):
         tokens, classes, gap = labelled_tokens(frames, label)
         chosen = torch.randperm(len(tokens), generator=torch.Generator().manual_seed(0))[:POINTS]
@@ -74,8 +73,8 @@ def labelled_tokens(frames: list[PredictedFrame], label: str) -> tuple[Float[Ten
 
 def save_scale_relation(path: Path, frames: Mapping[str, list[PredictedFrame]]) -> None:
     """The scale of each frame's linear fit to the ground truth against that of the fit to the prediction."""
-    plt = pyplot()
-    figure, axis = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
+    figure = new_figure(4.6, 4.2)
+    axis = figure.subplots()
     for (dataset, some), colour, marker in zip(frames.items(), COLOURS, MARKERS, strict=False):
         true, predicted = zip(*(scales(frame) for frame in some), strict=True)
         axis.scatter(

@@ -9,9 +9,6 @@ from typing import Any, Literal
 
 import yaml
 
-# Alignments that look at the ground truth of the image they score: such rows win nothing (grey in the paper).
-FITTED_TO_EACH_IMAGE = ("median", "linear_fit", "positive_linear_fit", "depth_fit", "lm_fit", "robust_fit")
-
 
 @dataclass(frozen=True)
 class Column:
@@ -44,7 +41,11 @@ class Row:
 
     @property
     def uses_ground_truth(self) -> bool:
-        return any(source.alignment in FITTED_TO_EACH_IMAGE for source in self.sources.values())
+        """Such rows win nothing (grey in the paper)."""
+        # It imports torch, for which the plan of a table need not wait.
+        from tr2m.evaluation.alignment import uses_ground_truth
+
+        return any(uses_ground_truth(source.alignment) for source in self.sources.values())
 
 
 @dataclass(frozen=True)

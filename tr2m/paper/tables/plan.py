@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tr2m.evaluation.result_names import OWN_CAPTIONS, result_name
 from tr2m.paper.tables.layout import Row, Source, World
 from tr2m.paper.tables.results import Filled
 
@@ -71,18 +72,17 @@ def cell_steps(row: Row, dataset: str, source: Source, seed: int, world: World, 
     if not (run / "eval").is_dir():
         steps.append(training_step(source.method, seed, world, outputs, checkpoint))
     result = result_path(run, dataset, source)
-    if steps and dataset in world.validated and result.stem == dataset:
+    if steps and dataset in world.validated and result.stem == result_name(dataset):
         return steps
     arguments = ["eval", f"ckpt={hydra_text(checkpoint)}", f"dataset={dataset}", f"protocol={world.protocol}"]
-    if source.captions != "correct":
+    if source.captions != OWN_CAPTIONS:
         arguments.append(f"captions={source.captions}")
     return [*steps, Command(tuple(arguments), world.hours["eval"], result, checkpoint)]
 
 
 def result_path(run: Path, dataset: str, source: Source) -> Path:
-    """Where `tr2m eval` writes: what is not usual is in the name."""
-    unusual = [part for part in (source.captions, source.alignment) if part not in ("correct", "none")]
-    return run / "eval" / f"{'_'.join([dataset, *unusual])}.json"
+    """Where `tr2m eval` writes."""
+    return run / "eval" / f"{result_name(dataset, source.captions, source.alignment)}.json"
 
 
 def training_step(experiment: str, seed: int, world: World, outputs: Path, checkpoint: Path) -> Command:

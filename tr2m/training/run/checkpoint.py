@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from tr2m.errors import UserError
+from tr2m.files import file_sha256, temporary_for, write_flushed
 from tr2m.json_text import json_text
 from tr2m.models.finite import check_finite
 from tr2m.models.weight_kinds import kind_of, weights_in
@@ -67,31 +68,23 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """
     buffer = io.BytesIO()
     torch.save({"format_version": FORMAT_VERSION, **state}, buffer)
-    digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
-    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    digest, size = hashlib.sha256(buffer.getbuffer()).hexdigest(), buffer.getbuffer().nbytes
+    line = {"file": path.name, "sha256": digest, "size": size, "step": state.get("step")}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(buffer.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        if file_sha256(temporary) != digest:
-            raise OSError("the file reads back differently from what was written")
-        with (path.parent / MANIFEST).open("a") as file:
-            # The line begins with its break: a kill may have left half a line behind.
-            size = buffer.getbuffer().nbytes
-            line = {"file": path.name, "sha256": digest, "size": size, "step": state.get("step")}
-            file.write("\n" + json_text(line, indent=None))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with temporary_for(path) as temporary:
+            write_flushed(temporary, buffer.getbuffer())
+            if file_sha256(temporary) != digest:
+                raise OSError("the file reads back differently from what was written")
+            with (path.parent / MANIFEST).open("a") as file:
+                # The line begins with its break: a kill may have left half a line behind.
+                file.write("\n" + json_text(line, indent=None))
+                file.flush()
+                os.fsync(file.fileno())
     except OSError as error:
         raise UserError(
             f"checkpoint {path} cannot be written ({error.strerror or error}); the earlier ones are intact. "
             "Make room on that disk and go on with resume=auto"
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def damage(path: Path) -> str | None:
@@ -121,11 +114,6 @@ def read_manifest(folder: Path) -> list[dict[str, Any]]:
         if isinstance(line, dict) and {"file", "sha256", "size"} <= line.keys():
             lines.append(line)
     return lines
-
-
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dict[str, Any]:

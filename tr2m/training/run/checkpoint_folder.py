@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tr2m.files import temporary_for
 from tr2m.training.run.checkpoint import damage, save_checkpoint
 from tr2m.training.run.log_failures import log_failures
 
@@ -45,10 +45,8 @@ class CheckpointFolder:
 
     def link(self, name: str, target: Path) -> None:
         """Let <name>.pt point to `target`, at once and for good."""
-        temporary = self.path / f"{name}.pt.tmp-{os.getpid()}"
-        temporary.unlink(missing_ok=True)
-        temporary.symlink_to(target.name)
-        temporary.replace(self.path / f"{name}.pt")
+        with temporary_for(self.path / f"{name}.pt") as temporary:
+            temporary.symlink_to(target.name)
 
     def rotate(self) -> None:
         """Remove what is not kept, and what a killed process left half written."""

@@ -12,10 +12,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from tr2m.errors import UserError
-from tr2m.files import whole_folder
+from tr2m.files import file_sha256, whole_folder
 from tr2m.json_text import json_text
 from tr2m.models.finite import check_finite
-from tr2m.training.run.checkpoint import file_sha256
 from tr2m.training.run.old_formats import FORMAT_VERSION, in_present_format
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"

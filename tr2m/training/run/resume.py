@@ -103,7 +103,7 @@ def fixed_options(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]
 def is_free(name: str) -> bool:
     """Whether a data set's option says where its files are, or how it is scored, which training does not depend on."""
     parts = name.split(".")
-    return parts[0] == "data" and (parts[-1] in FREE_DATA or parts[3:4] == ["protocol"] or parts[3:4] == ["protocols"])
+    return parts[0] == "data" and (parts[-1] in FREE_DATA or parts[3:4] == ["protocols"])
 
 
 def check_frames(path: Path, stored: Mapping[str, str], present: Mapping[str, str]) -> None:
