@@ -106,6 +106,7 @@ def test_mistakes(config: str, arguments: list[str], expected: str):
     "arguments",
     [
         ["run_id=7", "name=a/b", "name=2026-11-27"],
+        ["contrast.projector.out=12"],
         ["~data.datasets.kitti", "+dataset@data.datasets.mine=folder"],
         ["+data.datasets.nyuv2.reader.anything=1"],
         ["model=rsa", "~contrast.projector"],

@@ -109,6 +109,12 @@ def test_formats_that_could_be_turned_but_are_not_read(tmp_path: Path):
         read_image(tmp_path / "a.webp")
 
 
+def test_a_tiff_file_that_ends_in_its_directory_is_truncated():
+    whole = oriented(np.asarray(PICTURE), ".tiff", 1)
+    assert read_header(whole).complete
+    assert not read_header(whole[:60]).complete
+
+
 def test_exif_data_that_are_damaged_or_belong_to_something_else_mean_nothing():
     whole = oriented(np.asarray(PICTURE), ".jpg", 6)
     assert read_header(whole).orientation == 6

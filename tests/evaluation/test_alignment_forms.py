@@ -17,6 +17,7 @@ from tr2m.evaluation.alignment import (
     DepthLinearFit,
     LevenbergMarquardtFit,
     LinearFit,
+    MedianScale,
     PositiveLinearFit,
     RobustFit,
     uses_ground_truth,
@@ -62,6 +63,40 @@ def test_pixels_without_a_positive_prediction_count_in_one_linear_fit_and_not_in
     depth = 1 / torch.tensor([2.0, 1, 3, 5, 7])
     assert PositiveLinearFit().fit(relative, depth) == (pytest.approx(2.0), pytest.approx(1.0))
     assert LinearFit().fit(relative, depth) == (pytest.approx(1.5), pytest.approx(2.1))
+
+
+PER_IMAGE = [
+    MedianScale(),
+    DepthLinearFit(),
+    LinearFit(),
+    PositiveLinearFit(),
+    LevenbergMarquardtFit(),
+    RobustFit(),
+]
+
+
+@pytest.mark.parametrize("alignment", PER_IMAGE, ids=lambda alignment: alignment.name)
+def test_pixels_that_are_not_scored_have_no_say(alignment):
+    relative = 2 / DEPTH - 0.1
+    scored = torch.ones_like(DEPTH, dtype=torch.bool)
+    scored[6:] = False
+    wrong_relative, wrong_depth = relative.where(scored, 7.0), DEPTH.where(scored, 0.5)
+    aligned = alignment(relative, "relative_depth", DEPTH, scored)
+    other = alignment(wrong_relative, "relative_depth", wrong_depth, scored)
+    assert torch.equal(aligned[scored], other[scored])
+    everything = alignment(wrong_relative, "relative_depth", wrong_depth, torch.ones_like(scored))
+    assert not torch.allclose(aligned[scored], everything[scored])
+
+
+def test_a_relative_depth_of_zero_counts_as_a_thousandth():
+    # Median scaling: 1 / max(D, 0.001) is 1000, 1 and 0.5, its median 1, that of depth 3: three times as much.
+    everything = torch.ones(1, 3, dtype=torch.bool)
+    aligned = MedianScale()(torch.tensor([[0.0, 1, 2]]), "relative_depth", torch.tensor([[9.0, 3, 2]]), everything)
+    assert aligned.tolist() == [[pytest.approx(3000.0), pytest.approx(3.0), pytest.approx(1.5)]]
+    # A positive scale and shift that are fitted to 1 / (2 D + 0.5) with D = 0.001 where the prediction is negative.
+    relative = torch.tensor([-5.0, 1, 2, 3])
+    factors = LevenbergMarquardtFit().fit(relative, 1 / (2 * relative.clamp(min=1e-3) + 0.5))
+    assert factors == (pytest.approx(2.0, rel=1e-4), pytest.approx(0.5, rel=1e-4))
 
 
 def test_positive_factors_cannot_turn_a_prediction_upside_down():

@@ -17,6 +17,7 @@ from transformers import DepthProImageProcessor, DPTImageProcessor, ZoeDepthImag
 from transformers.utils import ModelOutput
 
 from tr2m.build import build
+from tr2m.errors import UserError
 from tr2m.models.frozen.interpolation import Interpolation
 from tr2m.models.frozen.relative_depth import RelativeDepthModel
 from tr2m.models.frozen.resize_rule import FitOneSide
@@ -104,6 +105,11 @@ def test_the_side_that_changes_the_scale_least_is_fitted_as_in_transformers(size
     processor = ZoeDepthImageProcessor(do_pad=False, ensure_multiple_of=32)
     expected = processor(torch.zeros(3, *size), return_tensors="pt", do_rescale=False)["pixel_values"].shape[-2:]
     assert FitOneSide(384, 512, 32)(*size) == tuple(expected)
+
+
+def test_a_size_that_the_network_cannot_take_is_refused():
+    with pytest.raises(UserError, match=r"435x560.*multiples of 14"):
+        build({**configured("rsa_published")["resize"], "height": 435})
 
 
 def test_zoedepth_sees_what_its_image_processor_gives():

@@ -38,7 +38,8 @@ def check_option(config: DictConfig, override: Override, valid: Sequence[str]) -
 def check_value(key: str, line: str, old: Any, new: Any) -> None:
     """Raise UserError unless `new` is of the kind of `old`, or a text where one is needed."""
     last, text = key.rpartition(".")[2], line.partition("=")[2].strip()
-    if new is not None and not isinstance(new, str) and last in (*FILES, *NAMES):
+    is_text = last in (*FILES, *NAMES) and (old is None or isinstance(old, str))
+    if is_text and new is not None and not isinstance(new, str):
         if last in FILES or str(new) != text:
             raise UserError(f"{line}: read as {type(new).__name__} {new}, expected a text: {in_quotes(key, text)}")
         return

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from tr2m.errors import UserError
+
 
 @dataclass(frozen=True)
 class SameSize:
@@ -71,9 +73,9 @@ class FixedSize:
 
 
 def check_multiple(height: int, width: int, multiple_of: int) -> None:
-    """Raise ValueError unless both sides are multiples of `multiple_of`."""
+    """Raise UserError unless both sides are multiples of `multiple_of`."""
     if height % multiple_of or width % multiple_of:
-        raise ValueError(f"image of {height}x{width}: both sides must be multiples of {multiple_of}")
+        raise UserError(f"image of {height}x{width}: both sides must be multiples of {multiple_of}")
 
 
 ResizeRule = SameSize | LowerBound | FitOneSide | FixedSize
