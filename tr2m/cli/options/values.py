@@ -45,10 +45,17 @@ def check_value(key: str, line: str, old: Any, new: Any) -> None:
         return
     expected = KINDS.get(type(old))
     if new is None and expected and "." not in key:
-        raise UserError(f"{line}: got nothing, expected {type(old).__name__} like {old}")
+        raise UserError(f"{line}: got nothing, expected {kind_of(old)}")
     wrong_bool = isinstance(new, bool) and type(old) is not bool
     if expected and new is not None and (not isinstance(new, expected) or wrong_bool):
-        raise UserError(f"{line}: {new!r} is {type(new).__name__}, expected {type(old).__name__} like {old}")
+        raise UserError(f"{line}: {new!r} is {type(new).__name__}, expected {kind_of(old)}")
+
+
+def kind_of(value: Any) -> str:
+    """What an option takes, by the value it has: a number or a text as an example, of a group its keys."""
+    if isinstance(value, DictConfig):
+        return f"a mapping such as {{{', '.join(f'{key}: ...' for key in value)}}}"
+    return f"{type(value).__name__} like {value}"
 
 
 def is_open(config: DictConfig, key: str) -> bool:
