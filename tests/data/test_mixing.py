@@ -146,5 +146,14 @@ class Threads(Dataset):
         return cv2.getNumThreads()
 
 
-def test_a_loading_process_has_one_thread():
-    assert [int(threads) for threads in data_loader(Threads(), workers=1)] == [1]
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_loading_process_has_one_thread_whatever_opencv_did_before(threads: int):
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(threads)
+        # Starts OpenCV's threads.
+        cv2.GaussianBlur(np.zeros((2000, 2000, 3), np.uint8), (31, 31), 0)
+        assert [int(number) for number in data_loader(Threads(), workers=1, timeout=60)] == [1]
+        assert cv2.getNumThreads() == threads
+    finally:
+        cv2.setNumThreads(before)

@@ -26,7 +26,14 @@ class _LoadingProcess(ForkProcess):
 
     @staticmethod
     def _Popen(process_obj: ForkProcess) -> Popen:
-        return _KilledPopen(process_obj)
+        # One thread for OpenCV as for torch: those of all processes together would be more than there are cores. Set
+        # before the fork, since OpenCV's threads do not survive it, and ending them afterwards would wait without end.
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)
+        try:
+            return _KilledPopen(process_obj)
+        finally:
+            cv2.setNumThreads(threads)
 
 
 class _LoadingContext(ForkContext):
@@ -50,9 +57,6 @@ def data_loader(dataset: Dataset, workers: int, **options: Any) -> DataLoader:
 
 
 def start_loading(worker: int) -> None:
-    """`worker_init_fn` of a loader: no stop signals, and one thread for OpenCV as for torch. OpenCV's threads do not
-    survive the fork, and those of all processes together would be more than there are cores.
-    """
-    cv2.setNumThreads(1)
+    """`worker_init_fn` of a loader: no stop signals."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
