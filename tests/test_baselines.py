@@ -17,13 +17,14 @@ from world import Flat
 from tr2m.build import build
 from tr2m.data.eval_regions import FullFrame
 from tr2m.data.mixing import collate
+from tr2m.data.settings import DatasetSettings
 from tr2m.errors import UserError
+from tr2m.evaluation.alignment import uses_ground_truth
 from tr2m.evaluation.depth_network import DepthNetwork
 from tr2m.evaluation.evaluator import EvaluationSet, evaluate
 from tr2m.evaluation.protocol import Protocol
 from tr2m.experiment.baselines import align, show_as_published
 from tr2m.models.compared.rsa import RSAFactors
-from tr2m.paper.tables.layout import FITTED_TO_EACH_IMAGE
 from tr2m.types import Frame
 
 BASELINES = sorted(path.stem for path in (tiny.CONFIGS / "baseline").glob("*.yaml"))
@@ -106,17 +107,18 @@ def test_an_alignment_that_looks_at_the_ground_truth_wins_no_table(path: Path):
     alignment = build(yaml.safe_load(path.read_text()))
     if path.stem != "global":
         assert alignment.name == path.stem
-        assert ("uses ground truth" in alignment.description) == (alignment.name in FITTED_TO_EACH_IMAGE)
+        assert ("uses ground truth" in alignment.description) == uses_ground_truth(alignment.name)
 
 
 def test_the_global_fit_sees_whole_frames_too():
     reader = tiny.config("dataset=synthetic_room", name="eval")["dataset"]["reader"]
     reader |= {"count": {"train": 2, "test": 1}, "size": [30, 50]}
-    settings = {"dataset": {"reader": reader, "train_split": "train"}}
-    settings["alignment"] = {"_target_": "tr2m.evaluation.global_fit.FitGlobally"}
+    settings = DatasetSettings("train", "test", reader, {})
+    alignment = {"_target_": "tr2m.evaluation.global_fit.FitGlobally"}
     scored = [EvaluationSet(build(reader, split="test"), Protocol("paper", 1e-3, 10.0, FullFrame()))]
     network = Looks()
-    align(show_as_published(scored, {"whole_frame": True}), settings, DepthNetwork(network, "metric_depth"), CPU)
+    method = DepthNetwork(network, "metric_depth")
+    align(show_as_published(scored, {"whole_frame": True}), alignment, settings, method, CPU)
     assert [image.shape for image in network.seen] == [(1, 3, 30, 50)] * 2
 
 

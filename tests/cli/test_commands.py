@@ -1,25 +1,17 @@
 """`tr2m` itself: its list, its help, and how a mistake ends it. tests/test_scripts.py has what the commands do."""
 
-import os
-import subprocess
-import sys
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 import yaml
+from programs import run
 from tiny import CONFIGS, ROOT
 
 from tr2m.cli import main as program
 from tr2m.errors import UserError
 
 HELPFUL = [*([command] for command in program.COMMANDS), *(["data", part] for part in ("prepare", "check", "show"))]
-
-
-def run(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, *arguments]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
 
 
 def imported_modules(*arguments: str) -> set[str]:

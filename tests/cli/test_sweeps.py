@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from test_commands import run
+from programs import run
 
 from tr2m.cli.options.check import job_arguments, jobs
 from tr2m.cli.options.groups import CONFIGS

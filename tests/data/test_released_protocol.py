@@ -14,8 +14,9 @@ from readers import READERS, captions
 from torch.nn import functional
 from torchvision.transforms.functional import resize
 
-from tr2m.build import build
+from tr2m.build import build, read_settings
 from tr2m.data.readers.c3vd_releases import find_frames
+from tr2m.data.settings import DatasetSettings
 from tr2m.data.two_step_resize import TwoStepResize
 from tr2m.errors import UserError
 from tr2m.evaluation.evaluator import EvaluationSet
@@ -71,7 +72,7 @@ def released(name: str, root: Path) -> EvaluationSet:
             "root": f"{root}/captions",
             "lines_per_file": 15,
         }
-    return build_evaluation_sets(settings, "released")[0]
+    return build_evaluation_sets(read_settings(DatasetSettings, settings), "released")[0]
 
 
 @pytest.mark.parametrize("name", FACTS)

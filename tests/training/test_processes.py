@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from programs import TORCHRUN
 from small_run import CPU, PROTOCOL, make_trainer
 from tiny import ROOT
 from world import Flat
@@ -17,7 +17,6 @@ from world import Flat
 from tr2m.evaluation.evaluator import EvaluationSet, ModelMethod, evaluate
 
 pytestmark = pytest.mark.slow
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
 PATHS = os.pathsep.join(str(path) for path in (ROOT, ROOT / "tests", ROOT / "tests/training"))
 
 

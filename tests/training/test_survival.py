@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from programs import TORCHRUN
 from small_run import make_trainer
-from test_processes import TORCHRUN
 from tiny import ROOT
 
 from tr2m.training.run.checkpoint import load_checkpoint
