@@ -122,7 +122,7 @@ def test_eval_prints_the_comparison_under_released_only(tmp_path: Path, capsys: 
     for name in ("released", "paper"):
         sets = [EvaluationSet(Flat([2.0], [48], "nyuv2"), Protocol(name, 1e-3, 10.0, FullFrame()))]
         evaluations = evaluate(Perfect(), sets, torch.device("cpu"), 0)
-        write(evaluations, tmp_path, {"method": "tr2m_released", "captions": "correct"}, ("paper", "correct", "none"))
+        write(evaluations, tmp_path, {"method": "tr2m_released", "captions": "correct"}, "paper")
         printed = capsys.readouterr().out
         assert ("abs_rel  paper 0.082  here 0.000  -0.0820  differs" in printed) == (name == "released")
         assert ("not a reproduction: 1 frames of 654" in printed) == (name == "released")
