@@ -63,11 +63,15 @@ def test_help_states_groups_choices_defaults_and_the_meaning_of_options(capsys):
     program.main(["train", "--help"])
     printed = " ".join(capsys.readouterr().out.split())
     assert "model: depth_anything_metric, depth_anything_metric_large, rsa, tiny, *tr2m" in printed
-    assert "model/head: dpt, factor, one, zero" in printed
+    assert "model/head: factor, map, map_tiny, one, tokenwise, zero" in printed
     assert "seed: 0 # not in the paper" in printed
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+# Those of commands: published.yaml is a table of facts.
+COMPOSED = [path for path in sorted(CONFIGS.glob("*.yaml")) if "defaults:" in path.read_text()]
+
+
+@pytest.mark.parametrize("path", COMPOSED, ids=lambda path: path.stem)
 def test_help_shows_every_option_of_a_config(path: Path):
     from tr2m.cli.options.help import help_text
 
