@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tr2m.drawing.colours import colourise, depth_style, holes
-from tr2m.drawing.grid import Picture, abs_rel, ground_truth, save_grid
+from tr2m.drawing.grid import Picture, abs_rel, ground_truth, outside, save_grid
 
 DEPTH = torch.arange(101.0).reshape(1, 101)
 ALL = torch.ones(1, 101, dtype=torch.bool)
@@ -59,3 +59,20 @@ def test_a_rectangle_and_a_hole_are_drawn(tmp_path: Path):
     # 0.75 of 255, which the map of one value does not have.
     grey = [np.mean((picture == 191).all(axis=-1)) for picture in drawn]
     assert grey[2] > 0.2 > grey[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1.0, 2.0, 3.0], ("neither", "")),
+        ([0.5, 2.0, 3.0], ("min", ", 33% off the bar")),
+        ([1.0, 2.0, 3.5, float("nan")], ("max", ", 33% off the bar")),
+        ([0.5, 3.5], ("both", ", 100% off the bar")),
+        ([0.5, *[2.0] * 9], ("min", "")),
+        ([float("nan")], ("neither", "")),
+    ],
+)
+def test_values_beyond_the_colour_bar_are_marked(values: list[float], expected: tuple[str, str]):
+    picture = Picture("prediction", torch.tensor([values]), {"vmin": 1.0, "vmax": 3.0})
+    assert outside(picture) == expected
+    assert outside(Picture("scale map", torch.tensor([values]))) == ("neither", "")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 WIDTH = 2.2
 """Inches of one picture of a grid."""
+MANY_OUTSIDE = 0.1
+"""Of the ground truth itself 4 % are, by `depth_style`."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,9 @@ def abs_rel(
 
 
 def draw(figure: FigureBase, axis: Axes, picture: Picture, font_size: float) -> None:
-    """One picture on one axis of the figure; holes are grey, which no scale has: a hole is not a value."""
+    """One picture on one axis of the figure; holes are grey, which no scale has: a hole is not a value. A colour bar with
+    an arrowhead has values beyond that end, and many of them are stated in the title.
+    """
     from matplotlib import colormaps
     from matplotlib.patches import Rectangle
 
@@ -68,14 +72,29 @@ def draw(figure: FigureBase, axis: Axes, picture: Picture, font_size: float) -> 
     if "cmap" in style:
         style["cmap"] = colormaps[style["cmap"]].with_extremes(bad="0.75")
     image = axis.imshow(picture.values.numpy(), **style)
-    axis.set_title(picture.title, fontsize=font_size)
+    extend, note = outside(picture)
+    axis.set_title(picture.title + note, fontsize=font_size)
     axis.set_axis_off()
     if picture.values.ndim == 2 and picture.bar:
-        figure.colorbar(image, ax=axis, fraction=0.05, pad=0.01).ax.tick_params(labelsize=font_size - 1)
+        bar = figure.colorbar(image, ax=axis, fraction=0.05, pad=0.01, extend=extend)
+        bar.ax.tick_params(labelsize=font_size - 1)
     if picture.rectangle is not None:
         top, bottom, left, right = picture.rectangle
         for colour, width in (("black", 2.6), ("white", 1.2)):
             axis.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec=colour, lw=width))
+
+
+def outside(picture: Picture) -> tuple[str, str]:
+    """At which ends of the colour bar values lie beyond it ("neither", "min", "max", "both"), and a note for the title
+    where they are more than MANY_OUTSIDE of all: such a picture is not to be read by its colours.
+    """
+    if "vmin" not in picture.style:
+        return "neither", ""
+    known = picture.values[picture.values.isfinite()]
+    below, above = known < picture.style["vmin"], known > picture.style["vmax"]
+    extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[bool(below.any()), bool(above.any())]
+    share = (below | above).float().mean().item() if len(known) else 0.0
+    return extend, f", {share:.0%} off the bar" if share > MANY_OUTSIDE else ""
 
 
 def save_grid(path: Path, rows: Sequence[Sequence[Picture]]) -> None:
