@@ -80,13 +80,14 @@ def test_one_batch_can_be_fitted(tmp_path: Path):
         "optim.optimizer.lr=1e-2",
         "optim/schedule=one_cycle",
         sets=[dataset],
-        epochs=80,
-        validate_every=80,
+        epochs=200,
+        validate_every=200,
         log_every=100,
         save_every=1000,
     )
     (evaluation,) = trainer.fit()
-    assert evaluation.result["metrics"]["abs_rel"] < 0.05
+    # A new network predicts about 95 m.
+    assert evaluation.result["metrics"]["abs_rel"] < 0.1
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert lines[-1]["kind"] == "validate/flat"
     assert lines[-1]["abs_rel"] == evaluation.result["metrics"]["abs_rel"]
