@@ -68,7 +68,7 @@ def test_a_rectangle_and_a_hole_are_drawn(tmp_path: Path):
         ([0.5, 2.0, 3.0], ("min", ", 33% off the bar")),
         ([1.0, 2.0, 3.5, float("nan")], ("max", ", 33% off the bar")),
         ([0.5, 3.5], ("both", ", 100% off the bar")),
-        ([0.5, *[2.0] * 9], ("min", "")),
+        ([0.5, *[2.0] * 10], ("min", "")),
         ([float("nan")], ("neither", "")),
     ],
 )
