@@ -62,8 +62,8 @@ def abs_rel(
 
 
 def draw(figure: FigureBase, axis: Axes, picture: Picture, font_size: float) -> None:
-    """One picture on one axis of the figure; holes are grey, which no scale has: a hole is not a value. Where values lie
-    beyond an end of the colour bar it has an arrowhead; where they are many, the title states their share.
+    """One picture on one axis of the figure; holes are grey, which no scale has: a hole is not a value. Where values
+    lie beyond an end of the colour bar it has an arrowhead; where they are many, the title states their share.
     """
     from matplotlib import colormaps
     from matplotlib.patches import Rectangle
