@@ -34,7 +34,8 @@ from tr2m.evaluation.report import save_evaluation
 folder = Path(sys.argv[1])
 write_png(folder / "panel.png", np.full((4, 5, 3), 7, np.uint8))
 row = {"sample_id": "K\\u00fcche/1", "abs_rel": 0.5}
-save_evaluation(Evaluation({"dataset": "rooms"}, [row]), folder, "rooms", {})
+of_folder = {"sample_id": folder.name, "abs_rel": 0.5}
+save_evaluation(Evaluation({"dataset": "rooms"}, [row, of_folder]), folder, "rooms", {})
 main(["data", "check", "dataset=folder"])
 """
 
@@ -85,7 +86,9 @@ def test_pictures_tables_and_messages_are_written(folder: Path):
     assert printed.endswith("no problems\n")
     assert "\u2588" in printed
     assert (folder / "panel.png").read_bytes()[:4] == b"\x89PNG"
-    assert "K\u00fcche/1" in (folder / "rooms.csv").read_text(encoding="utf-8")
+    rows = (folder / "rooms.csv").read_text(encoding="utf-8")
+    assert "K\u00fcche/1" in rows
+    assert "R\u00e4ume" in rows
 
 
 def test_a_picture_is_written_whole_or_not_at_all(folder: Path):

@@ -173,7 +173,7 @@ def sunrgbd(root: Path) -> Path:
 def ibims(root: Path) -> Path:
     for name in ("corridor_01", "corridor_02", "restroom_02"):
         depth = np.full(SMALL, 3.25)
-        depth[5, 5], depth[6, 6] = 0, 30
+        depth[5, 5], depth[6, 6], depth[7, 7], depth[8, 8] = 0, 30, np.inf, np.nan
         masks = {"mask_invalid": np.ones(SMALL, np.uint8), "mask_transp": np.ones(SMALL, np.uint8)}
         masks["mask_invalid"][10, 20] = 0
         masks["mask_transp"][11, 20] = 0
@@ -195,7 +195,7 @@ def hypersim(root: Path) -> Path:
     for scene, camera, number in (row.split(",")[:3] for row in rows):
         images, frame = root / scene / "images", f"frame.{int(number):04d}"
         distance = np.full(SMALL, 4, np.float16)
-        distance[0, 0], distance[1, 1] = np.nan, 60
+        distance[0, 0], distance[1, 1], distance[2, 2] = np.nan, 60, np.inf
         entity = np.ones(SMALL, np.int32)
         entity[:8] = -1
         put(images / f"scene_{camera}_geometry_hdf5/{frame}.depth_meters.hdf5", distance)
@@ -211,7 +211,7 @@ def diode(root: Path) -> Path:
     names = ("scene_00022/scan_00193/00022_00193", "scene_00024/scan_00202/00024_00202")
     for name in names:
         depth = np.full((*SMALL, 1), 12.5, np.float32)
-        depth[0, 0], depth[1, 1], depth[10, 20] = 0, np.nan, 7
+        depth[0, 0], depth[1, 1], depth[2, 2], depth[10, 20] = 0, np.nan, np.inf, 7
         mask = np.ones(SMALL, np.float32)
         mask[10, 20] = 0
         base = root / f"val/outdoor/{name}_outdoor_350_020"

@@ -143,16 +143,18 @@ def test_sizes_and_orientations_are_compared_when_the_table_is_read(tree):
         GOOD.replace("depth/000000.png", "depth/mask.npy"),
     ]
     images = ["color/000000.jpg", "color/000007.jpg", "color/000009.jpg"]
-    table(tree, *[row.replace("color/000000.jpg", image) for row, image in zip(rows, images, strict=True)])
+    rows = [row.replace("color/000000.jpg", image) for row, image in zip(rows, images, strict=True)]
+    table(tree, rows[0], GOOD.replace("0.001", "zero"), *rows[1:])
     with pytest.raises(UserError) as caught:
         opened("folder", tree)
     expected = [
         "line 2: .*got depth of 48x64 .* expected 96x128, .* resize the image to 48x64 by averaging",
-        "line 3: .*small.npy: got depth of 24x64 .* do not show the same view",
-        "line 4: .*mask.npy: got a mask",
+        "line 3: got metres_per_unit 'zero'",
+        "line 4: .*small.npy: got depth of 24x64 .* do not show the same view",
+        "line 5: .*mask.npy: got a mask",
     ]
     lines = str(caught.value).splitlines()[1:]
-    assert len(lines) == 3
+    assert len(lines) == 4
     for line, pattern in zip(lines, expected, strict=True):
         assert re.search(pattern, line), line
 

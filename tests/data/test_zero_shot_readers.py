@@ -195,7 +195,7 @@ def test_hypersim_without_depth_where_there_is_no_geometry(tmp_path):
     trees.hypersim(tmp_path)
     whole, masked = (opened("hypersim", tmp_path, mask_without_entity=mask) for mask in (False, True))
     # The tree has entities from row 8 on.
-    assert whole.read_frame(0).depth[:8, 2:].all()
+    assert whole.read_frame(0).depth[:8, 3:].all()
     assert not masked.read_frame(0).depth[:8].any()
     np.testing.assert_array_equal(masked.read_frame(0).depth[8:], whole.read_frame(0).depth[8:])
     assert masked.conditions()["mask_without_entity"]
