@@ -64,6 +64,17 @@ def pack_ibims(tree: Path, out: Path) -> None:
     make_zip(out / "ibims1_core_mat.zip", files(tree) | {"ibims1_core_mat/readme.txt": b"iBims-1"})
 
 
+def test_the_other_release_of_ibims_is_unpacked_where_it_is(tmp_path: Path):
+    split_file = trees.ibims(tmp_path / "tree")
+    (tmp_path / "archives").mkdir()
+    pack_ibims(tmp_path / "tree", tmp_path / "archives")
+    wanted = {f"ibims1_core_raw/{kind}/corridor_01.png": b"picture" for kind in ("rgb", "depth", "mask_invalid")}
+    wanted["ibims1_core_raw/imagelist.txt"] = b"corridor_01"
+    make_zip(tmp_path / "archives/ibims1_core_raw.zip", wanted | {"ibims1_core_raw/edges/corridor_01.png": b"no"})
+    assert run("ibims", tmp_path / "archives", tmp_path / "root", split_file) == 0
+    assert {name: content for name, content in files(tmp_path / "root").items() if "core_raw" in name} == wanted
+
+
 def pack_hypersim(tree: Path, out: Path) -> None:
     detail = {"ai_001_010/_detail/metadata_scene.csv": b"name"}
     make_zip(out / "ai_001_010.zip", files(tree, "ai_001_010") | detail)

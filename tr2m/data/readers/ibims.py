@@ -46,7 +46,8 @@ class IBims(ListedDataset):
         if not self.folder.is_dir() and (raw := self.root / "ibims1_core_raw").is_dir():
             raise UserError(
                 f"{raw}: got the release in PNG files, expected ibims1_core_mat beside it: the same frames, their "
-                "depth in full precision. Fetch ibims1_core_mat.zip from the same record; docs/datasets.md says where."
+                "depth in full precision. Fetch ibims1_core_mat.zip from the same record; docs/datasets.md says where. "
+                "protocol=released reads this one."
             )
         return [path.stem for path in self.folder.glob("*.mat")]
 
