@@ -91,12 +91,13 @@ def check_dataset(settings: DatasetSettings, how: Thoroughness) -> Findings:
         try:
             dataset = settings.read_without_captions(split, **changes)
         except UserError as error:
-            # One missing folder is one problem, not one for each split; what a protocol reads of another release may be
-            # missing.
-            if label != split:
-                findings.facts.append(f"{label}: cannot be scored: {error}")
-            elif str(error) not in findings.problems:
-                findings.problems.append(str(error))
+            # One missing folder is one problem, not one for each split or protocol; what a protocol reads of another
+            # release may be missing.
+            if str(error) not in findings.problems:
+                if label == split:
+                    findings.problems.append(str(error))
+                else:
+                    findings.facts.append(f"{label}: cannot be scored: {error}")
             continue
         indices = choose_frames(dataset.sample_ids, how.frames or len(dataset), how.seed)
         findings.facts.append(f"{label}: {len(dataset):,} frames, {len(indices):,} of them decoded")
