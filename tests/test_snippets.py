@@ -73,13 +73,13 @@ def home(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 def own_names() -> dict[str, Any]:
-    """What a page lets the reader's own training bring: an encoder and a batch."""
+    """What a page lets the reader's own training bring: a model and a batch."""
     model, _, _ = tiny.parts()
     batch = tiny.batch(height=112, width=112)
     features = model.encode(batch.image, batch.captions)
-    tokens = model.rescale(features).fused_tokens
-    names = {"D": 16, "patch_size": 14, "encoder": model.rescale_encoder, "inputs": features, "tokens": tokens}
-    return {**names, "depth": batch.depth, "valid": batch.valid, "loss": tokens.mean()}
+    output = model.rescale(features)
+    names = {"D": 16, "patch_size": 14, "model": model, "inputs": features, "output": output}
+    return {**names, "depth": batch.depth, "valid": batch.valid, "loss": output.metric_depth.mean()}
 
 
 @pytest.mark.parametrize(("language", "code"), BLOCKS)

@@ -220,3 +220,37 @@ def test_a_map_with_holes_is_written_with_their_number(checkpoint: Path, tmp_pat
     assert facts["nonfinite_pixels"] == 2
     assert cv2.imread(str(folder / "depth.png"), cv2.IMREAD_UNCHANGED)[:2, 0].tolist() == [0, 0]
     assert cv2.imread(str(folder / "depth_colour.png"))[:2, 0].tolist() == [[0, 0, 0], [0, 0, 0]]
+
+
+def test_only_what_is_asked_for_is_written(checkpoint: Path, tmp_path: Path):
+    run(arguments(checkpoint, photo(tmp_path / "a.png"), tmp_path / "out", "--save", "depth"))
+    assert names(tmp_path / "out/a") == ["depth.npy", "depth.png", "prediction.json"]
+    run(arguments(checkpoint, tmp_path / "a.png", tmp_path / "out", "--save", "maps", "colour"))
+    assert names(tmp_path / "out/a") == [name for name in FILES if name not in ("depth.npy", "depth.png")]
+
+
+def test_points_and_mesh_of_a_photo(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    trimesh = pytest.importorskip("trimesh")
+    image, saved = photo(tmp_path / "a.png"), ("--save", "depth", "points", "mesh")
+    run(arguments(checkpoint, image, tmp_path / "out", *saved))
+    assert "no focal length, assumed: 26 mm" in capsys.readouterr().err
+    run(arguments(checkpoint, image, tmp_path / "out", *saved, "--fov-deg", 90))
+    assert capsys.readouterr().err.count("assumed") == 0
+    folder = tmp_path / "out/a"
+    assert names(folder) == ["depth.npy", "depth.png", "mesh.glb", "points.ply", "prediction.json"]
+    facts, depth = json.loads((folder / "prediction.json").read_text()), np.load(folder / "depth.npy")
+    # Half of the photo's 60 columns, by tan(45 degrees) = 1.
+    assert facts["focal_px"] == pytest.approx(30)
+    x, y, z = trimesh.load(folder / "points.ply").vertices.T
+    columns, rows = 30 * x / z + 29.5, 30 * y / z + 19.5
+    assert np.abs(columns - columns.round()).max() < 0.01
+    np.testing.assert_allclose(z, depth[rows.round().astype(int), columns.round().astype(int)], rtol=1e-5)
+    share = len(z) / depth.size
+    assert share == pytest.approx(1 - facts["left_out"]["sky"] - facts["left_out"]["edge"])
+
+
+def test_a_scene_without_a_point_leaves_nothing(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tr2m.points.files.SKY_SHARE", 0.0)
+    with pytest.raises(UserError, match=r"no points: all of the picture is sky \(100%\)"):
+        run(arguments(checkpoint, photo(tmp_path / "a.png"), tmp_path / "out", "--save", "points"))
+    assert not (tmp_path / "out/a").exists()

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tr2m.cli.options.flags import flag_parser, given_path, parse_flags
 from tr2m.errors import UserError
 
+if TYPE_CHECKING:
+    from tr2m.inference.predict import Prediction
+
 EXAMPLES = (
     'tr2m predict --ckpt last.pt --image photo.jpg --text "a narrow kitchen"',
     'tr2m predict --ckpt last.pt --image photos --text "a street" --text "a wide road" --out depth',
+    'tr2m predict --ckpt last.pt --image photo.jpg --text "a street" --save depth points mesh --fov-deg 65',
 )
 
 
@@ -42,8 +48,37 @@ def main(arguments: list[str]) -> None:
         help="what the model speaks for such pictures: mm for endoscopy, else m (%(default)s)",
     )
     parser.add_argument("--save-unit", default="m", choices=("m", "mm"), help="of the .npy files (%(default)s)")
+    parser.add_argument(
+        "--save",
+        nargs="+",
+        default=["depth", "colour", "maps"],
+        choices=("depth", "colour", "maps", "points", "mesh"),
+        help="what is written: points is a coloured cloud (.ply), mesh a textured surface (.glb) (depth colour maps)",
+    )
+    camera = parser.add_mutually_exclusive_group()
+    camera.add_argument("--focal-px", type=float, help="focal length in pixels of the photo, for points and mesh")
+    camera.add_argument("--fov-deg", type=float, help="horizontal field of view in degrees, instead of --focal-px")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:<number> or mps (%(default)s)")
     run(parse_flags(parser, arguments))
+
+
+def save_3d(prediction: Prediction, photo: Path, arguments: Namespace, folder: Path) -> dict[str, Any]:
+    """Write the points and the mesh of a photo into `folder`. Returns what prediction.json states about them."""
+    from tr2m.data.decoding.decode import read_rgb
+    from tr2m.points.camera import Camera
+    from tr2m.points.files import save_scene
+
+    image, metres = read_rgb(photo), prediction.in_unit("m")
+    size = (image.shape[0], image.shape[1])
+    if arguments.focal_px is not None:
+        camera = Camera.from_focal_px(size, arguments.focal_px)
+    elif arguments.fov_deg is not None:
+        camera = Camera.from_fov_deg(size, arguments.fov_deg)
+    else:
+        camera = Camera.of_photo(size, photo)
+    if camera.is_assumed:
+        print(f"{photo.name}: no focal length, {camera.source}; give --focal-px or --fov-deg", file=sys.stderr)
+    return save_scene(folder, metres.metric_depth, metres.shift_map, image, camera, arguments.save)
 
 
 def run(arguments: Namespace) -> None:
@@ -80,8 +115,10 @@ def run(arguments: Namespace) -> None:
             # One bad file must not cost the rest of a folder; it is named at the end.
             problems[f"{image}: {error}" if len(images) > 1 and str(image) not in str(error) else str(error)] = None
             continue
+        more = partial(save_3d, prediction, image, arguments) if {"points", "mesh"} & set(arguments.save) else None
+        converted = prediction.in_unit(arguments.save_unit)
         folder = files.save_prediction(
-            prediction.in_unit(arguments.save_unit), arguments.out / name, {"image": str(image), **facts}
+            converted, arguments.out / name, {"image": str(image), **facts}, arguments.save, more
         )
         low, middle, high = prediction.quantiles()
         bad = f"; {prediction.nonfinite_pixels:,} pixels are NaN or infinite" if prediction.nonfinite_pixels else ""

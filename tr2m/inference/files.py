@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from tr2m.inference.predict import Prediction
 from tr2m.json_text import json_text
 from tr2m.types import UNITS_PER_METRE
 
+KINDS = ("depth", "colour", "maps")
+"""What is written unless asked otherwise."""
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
@@ -87,33 +89,46 @@ def check_out(folder: Path, names: Sequence[str]) -> None:
             raise UserError(f"{target} exists and is no prediction: move it away, or give another --out")
 
 
-def save_prediction(prediction: Prediction, folder: Path, facts: Mapping[str, Any] | None = None) -> Path:
-    """Write depth.npy (float32), depth.png (16 bit), both maps, the spread over captions, colour pictures, and
-    prediction.json, which states the unit of the .npy files and how many units of depth.png make a metre, with `facts`
-    beside it. Returns `folder`, which appears at once and whole; an earlier prediction there is replaced.
+def save_prediction(
+    prediction: Prediction,
+    folder: Path,
+    facts: Mapping[str, Any] | None = None,
+    kinds: Collection[str] = KINDS,
+    write_more: Callable[[Path], Mapping[str, Any]] | None = None,
+) -> Path:
+    """Write those of these files whose kind is in `kinds`: "depth" is depth.npy (float32) and depth.png (16 bit),
+    "maps" both maps and the spread over captions, "colour" pictures of what else is written. Always prediction.json,
+    which states the unit of the .npy files and how many units of depth.png make a metre, with `facts` beside it, and
+    with those that `write_more` returns of files that it adds to the folder.
+
+    Returns `folder`, which appears at once and whole; an earlier prediction there is replaced.
 
     Raises:
         UserError: the files cannot be written, or `folder` is something else than a prediction. Nothing of it is left.
     """
     check_out(folder.parent, [folder.name])
     with whole_folder(folder) as new:
-        write_files(prediction, new, facts or {})
+        more = write_more(new) if write_more else {}
+        write_files(prediction, new, {**(facts or {}), **more}, kinds)
     return folder
 
 
-def write_files(prediction: Prediction, folder: Path, facts: Mapping[str, Any]) -> None:
+def write_files(prediction: Prediction, folder: Path, facts: Mapping[str, Any], kinds: Collection[str]) -> None:
     depth = prediction.metric_depth
     metres = depth / UNITS_PER_METRE[prediction.unit]
     known = np.isfinite(metres)
     units_per_metre = png_units_per_metre(float(metres[known].max()))
-    write_npy(folder / PREDICTED, depth)
-    png = np.where(known, metres, 0) * units_per_metre
-    write_png(folder / "depth.png", np.round(png).clip(0, 65535).astype(np.uint16))
-    write_png(folder / "depth_colour.png", colourise(depth, DEPTH))
-    for name in ("scale_map", "shift_map", "caption_spread"):
+    if "depth" in kinds:
+        write_npy(folder / PREDICTED, depth)
+        png = np.where(known, metres, 0) * units_per_metre
+        write_png(folder / "depth.png", np.round(png).clip(0, 65535).astype(np.uint16))
+    if "colour" in kinds:
+        write_png(folder / "depth_colour.png", colourise(depth, DEPTH))
+    for name in ("scale_map", "shift_map", "caption_spread") if "maps" in kinds else ():
         values = getattr(prediction, name)
         write_npy(folder / f"{name}.npy", values)
-        write_png(folder / f"{name}_colour.png", colourise(values, MAP))
+        if "colour" in kinds:
+            write_png(folder / f"{name}_colour.png", colourise(values, MAP))
     low, middle, high = prediction.quantiles()
     about = {
         "unit": prediction.unit,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
@@ -40,6 +41,37 @@ def is_edge(depth: Float[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
         view[:-1] |= jump
         view[1:] |= jump
     return edge
+
+
+def save_scene(
+    folder: Path,
+    depth: Float[np.ndarray, "H W"],
+    shift_map: Float[np.ndarray, "H W"],
+    image: UInt8[np.ndarray, "H W 3"],
+    camera: Camera,
+    kinds: Collection[str],
+) -> dict[str, Any]:
+    """Write points.ply and mesh.glb, those of them in `kinds` ("points", "mesh"), of a depth map in metres without its
+    edges and its sky. Returns what the files depend on, in words and numbers.
+
+    Raises:
+        UserError: trimesh is not installed, or nothing is left of the map.
+    """
+    known = np.isfinite(depth)
+    sky, edge = is_sky(depth, shift_map) & known, is_edge(np.where(known, depth, np.nan))
+    keep = known & ~sky & ~edge
+    if not keep.any():
+        raise UserError(f"no points: all of the picture is sky ({sky.mean():.0%}), edge ({edge.mean():.0%}) or unknown")
+    if "points" in kinds:
+        save_points(folder / "points.ply", point_cloud(depth, image, keep, camera))
+    if "mesh" in kinds:
+        save_mesh(folder / "mesh.glb", mesh(depth, image, keep, camera))
+    return {
+        "camera": camera.source,
+        "focal_px": camera.focal_px,
+        "every_nth_pixel": thinning(depth.shape),
+        "left_out": {"sky": float(sky.mean()), "edge": float((edge & ~sky).mean())},
+    }
 
 
 def thinning(size: tuple[int, int]) -> int:
