@@ -26,7 +26,9 @@ def test_nyuv2_labeled_is_official_splits_before_jpeg(tmp_path):
     assert not frame.image[~inside].any()
     folder = tmp_path / "official_splits/test/bathroom"
     trees.put(folder / "rgb_00001.png", frame.image)
-    trees.put(folder / "sync_depth_00001.png", trees.units(trees.NYU_SIZE, trees.NYU_POINTS))
+    # NaN and infinity of the .mat file are pixels without depth.
+    depth = trees.units(trees.NYU_SIZE, {**trees.NYU_POINTS, (251, 250): 0, (251, 251): 0})
+    trees.put(folder / "sync_depth_00001.png", depth)
     unpacked = opened("nyuv2", tmp_path, "test")
     assert unpacked.sample_ids == labeled.sample_ids
     np.testing.assert_array_equal(unpacked.read_frame(0).image, frame.image)
