@@ -199,3 +199,10 @@ def test_array_that_claims_more_than_its_file_holds_is_refused_before_memory_is_
         file.write(bytes(100))
     with pytest.raises(UserError, match=r"expected a .npy file of numbers, got: mmap length is greater than file size"):
         read_npy(path)
+
+
+def test_a_npy_header_whose_type_is_no_python_is_refused(tmp_path: Path):
+    header = b"{'descr': ',)f4', 'fortran_order': False, 'shape': (2, 2), }".ljust(117) + b"\n"
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(16))
+    with pytest.raises(UserError, match=r"expected a .npy file of numbers, got: unmatched"):
+        read_npy(tmp_path / "a.npy")

@@ -135,8 +135,8 @@ def _map_npy(path: Path) -> np.ndarray:
     except FileNotFoundError:
         raise UserError(f"no file {path}: expected an array there. {_COMPARE}") from None
     # EOFError: an empty file. ValueError: a truncated one, or one that would have to be unpickled. TokenError: a header
-    # that is not the Python it should be.
-    except (OSError, EOFError, ValueError, TokenError) as error:
+    # that is not the Python it should be. SyntaxError: a type in it that is not.
+    except (OSError, EOFError, ValueError, TokenError, SyntaxError) as error:
         raise UserError(f"{path}: expected a .npy file of numbers, got: {error}. Copy or unpack it again.") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         raise UserError(f"{path}: expected a .npy file of real numbers, got {getattr(array, 'dtype', 'an archive')}.")
