@@ -21,5 +21,5 @@ def test_a_tiny_model_fits_nine_real_frames(tmp_path: Path):
         assert name in result.stdout
     lines = [json.loads(line) for line in (tmp_path / "samples/fit/metrics.jsonl").read_text().splitlines()]
     last = {line["kind"]: line["abs_rel"] for line in lines if line["kind"].startswith("validate/")}
-    assert last["validate/samples_nyuv2"] < 0.12
-    assert last["validate/samples_kitti"] < 0.18
+    assert last["validate/samples_nyuv2"] < 0.07
+    assert last["validate/samples_kitti"] < 0.07
