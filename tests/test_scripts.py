@@ -239,7 +239,7 @@ def test_predict_says_what_is_wrong(trained: Path, photo: Path, tmp_path: Path, 
         ("data.py", ["chek", "dataset=nyuv2"], "expected one of prepare, check, show"),
         ("data.py", ["check", "dataset=nyu"], "did you mean nyuv2?"),
         ("eval.py", ["ckpt=none.pt", "baseline=stored", "dataset=synthetic_hall"], "one of the two"),
-        ("eval.py", ["baseline=stored", "alignment=global", "dataset=synthetic_hall"], "this data set has none"),
+        ("eval.py", ["baseline=stored", "alignment=global", "dataset=synthetic_hall"], "synthetic_hall has none"),
         (
             "eval.py",
             ["baseline=zoedepth", "dataset=synthetic_hall", "dataset.reader.input_size=[98, 98]"],
