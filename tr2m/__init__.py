@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tr2m.experiment.load import load_model
-    from tr2m.inference.predict import predict
+    from tr2m.inference.predict import predict, predict_batch
     from tr2m.models.tr2m import TR2M
 
 __version__ = "0.1.0"
-__all__ = ["TR2M", "load_model", "predict"]
+__all__ = ["TR2M", "load_model", "predict", "predict_batch"]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,8 +23,8 @@ def __getattr__(name: str) -> Any:
         from tr2m.experiment.load import load_model
 
         return load_model
-    if name == "predict":
-        from tr2m.inference.predict import predict
+    if name in ("predict", "predict_batch"):
+        from tr2m.inference import predict
 
-        return predict
+        return getattr(predict, name)
     raise AttributeError(f"module 'tr2m' has no attribute {name!r}")

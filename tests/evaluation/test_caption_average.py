@@ -18,7 +18,7 @@ def test_the_mean_is_that_of_the_logarithms_and_the_spread_their_deviation():
     model, _, _ = tiny.parts()
     image = tiny.batch(size=1).image
     near, far = (model(image, [caption]).metric_depth for caption in ("a kitchen", "a wide street"))
-    output, spread = average_over_captions(model, image, ["a kitchen", "a wide street"])
+    output, spread = average_over_captions(model, model.encode(image, ["a kitchen"]), [["a kitchen", "a wide street"]])
     torch.testing.assert_close(output.metric_depth, (near * far).sqrt())
     torch.testing.assert_close(spread, (near / far).log().abs() / 2, atol=1e-6, rtol=1e-4)
     assert spread.max() > 1e-4
@@ -28,14 +28,12 @@ class Scripted(RescalingModel):
     """Its features are the caption and the image's size; the caption sets its maps."""
 
     size_multiple = 1
-    encoded = 0
 
     def encode(self, image, captions, relative_depth=None, image_tokens=None):
-        self.encoded += 1
         return captions[0], image.shape[-2:]
 
-    def with_caption(self, features, caption):
-        return caption, features[1]
+    def with_captions(self, features, captions):
+        return captions[0], features[1]
 
     def rescale(self, features):
         caption, size = features
@@ -51,7 +49,8 @@ def test_the_mean_of_known_maps():
     # By hand: the cube root of 1 * 4 * 16 is 4, of 2 * 8 * 4 is 4, of 3 * 12 * 6 is 6; ln 1, ln 4, ln 16 spread by
     # ln 4 * sqrt(2 / 3). Arithmetic means would be 7, 4.67 and 7.
     model = Scripted()
-    output, spread = average_over_captions(model, torch.zeros(1, 3, 1, 2), ["near", "far", "farther"])
+    features = model.encode(torch.zeros(1, 3, 1, 2), ["near"])
+    output, spread = average_over_captions(model, features, [["near", "far", "farther"]])
     for values, expected in (
         (output.metric_depth, 4.0),
         (output.scale_map, 4.0),
@@ -59,7 +58,6 @@ def test_the_mean_of_known_maps():
         (spread, math.log(4) * math.sqrt(2 / 3)),
     ):
         torch.testing.assert_close(values, torch.full((1, 1, 2), expected))
-    assert model.encoded == 1
 
 
 def test_what_is_scored_is_the_mean():
@@ -80,7 +78,7 @@ def test_what_is_scored_is_the_mean():
 def test_one_caption_has_no_spread_and_a_map_that_is_switched_off_stays_so():
     model, _, _ = tiny.parts("model/head@model.shift_head=zero")
     image = tiny.batch(size=1).image
-    output, spread = average_over_captions(model, image, ["a kitchen"])
+    output, spread = average_over_captions(model, model.encode(image, ["a kitchen"]), [["a kitchen"]])
     torch.testing.assert_close(output.metric_depth, model(image, ["a kitchen"]).metric_depth)
     assert (spread == 0).all()
     assert (output.shift_map == 0).all()

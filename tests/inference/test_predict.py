@@ -99,3 +99,49 @@ def test_pixels_that_are_no_numbers_are_counted_and_nothing_but_them_is_refused(
             parameter.fill_(math.nan)
     with pytest.raises(UserError, match="every predicted pixel is NaN or infinite"):
         tr2m.predict(broken.eval(), PHOTO, "a room")
+
+
+def photos(count: int) -> list[np.ndarray]:
+    return list(np.random.default_rng(1).integers(0, 256, (count, 40, 60, 3), dtype=np.uint8))
+
+
+def test_a_batch_gives_each_image_what_it_gets_alone(model: TR2M):
+    images = photos(3)
+    captions = [["a kitchen", "a wide street"], ["a hall", "a long hall"], ["a colon", "a tube"]]
+    together = list(tr2m.predict_batch(model, images, captions))
+    for image, sentences, prediction in zip(images, captions, together, strict=True):
+        alone = tr2m.predict(model, image, sentences)
+        for name in ("metric_depth", "scale_map", "shift_map", "relative_depth", "caption_spread"):
+            np.testing.assert_allclose(getattr(prediction, name), getattr(alone, name), rtol=1e-4, atol=1e-6)
+    first, second, _ = (prediction.metric_depth for prediction in together)
+    assert np.abs(first / second - 1).max() > 1e-3
+
+
+def test_images_of_a_batch_run_through_the_encoder_once(model: TR2M):
+    seen = []
+    handle = model.image_encoder.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
+    list(tr2m.predict_batch(model, photos(3), [["a room", "a hall"]] * 3))
+    handle.remove()
+    assert seen == [3]
+
+
+def test_each_image_of_a_batch_has_its_own_relative_depth(model: TR2M):
+    given = [np.full((40, 60), 100.0), np.linspace(1, 2, 2400).reshape(40, 60)]
+    near, far = tr2m.predict_batch(model, photos(2), ["a room"] * 2, relative_depths=given)
+    assert (near.metric_depth < far.metric_depth).all()
+    np.testing.assert_allclose(near.relative_depth, 100, rtol=1e-6)
+    np.testing.assert_allclose(far.relative_depth, given[1], atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("images", "captions", "words"),
+    [
+        ([PHOTO, PHOTO[:, :50]], ["a room"] * 2, r"images of one size, got \(40, 60\), \(40, 50\)"),
+        ([PHOTO] * 2, ["a room", ["a room", "a hall"]], "as many sentences for each image, got 1, 2"),
+        ([PHOTO] * 2, ["a room"], "captions and maps for each image, got 2, 1"),
+        ([], [], "images of one size, got none"),
+    ],
+)
+def test_a_batch_of_unequal_parts_is_refused(model: TR2M, images: list, captions: list, words: str):
+    with pytest.raises(UserError, match=words):
+        tr2m.predict_batch(model, images, captions)

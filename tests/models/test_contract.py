@@ -49,7 +49,7 @@ def test_forward_is_rescale_after_encode_and_the_flags_tell_the_truth(name: str)
 @pytest.mark.parametrize("name", WITH_MAPS)
 def test_another_caption_without_encoding_the_image_again(name: str):
     model, image = make(name), tiny.batch(size=1).image
-    changed = model.with_caption(model.encode(image, ["a kitchen"]), "a wide street")
+    changed = model.with_captions(model.encode(image, ["a kitchen"]), ["a wide street"])
     assert torch.equal(model.rescale(changed).metric_depth, model(image, ["a wide street"]).metric_depth)
 
 
@@ -60,7 +60,7 @@ def test_a_model_with_maps_predicts_a_photo_and_averages_captions(name: str):
     assert prediction.metric_depth.shape == prediction.scale_map.shape == (30, 75)
     assert prediction.caption_spread.max() > 0
     batch = tiny.batch(size=1)
-    output, _ = average_over_captions(model, batch.image, ["a kitchen"])
+    output, _ = average_over_captions(model, model.encode(batch.image, ["a kitchen"]), [["a kitchen"]])
     torch.testing.assert_close(output.metric_depth, model(batch.image, ["a kitchen"]).metric_depth)
 
 
@@ -74,7 +74,7 @@ def test_what_a_model_has_not_is_refused_in_words(tmp_path):
     with pytest.raises(UserError, match="captions=average needs a model that reads captions"):
         CaptionAverage(model, Flat([1.0], [48]))
     with pytest.raises(UserError, match="DepthAnythingMetric reads no captions"):
-        model.with_caption(None, "a kitchen")
+        model.with_captions(None, ["a kitchen"])
 
 
 def test_pictures_of_maps_that_are_not_there_are_refused_before_training(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -31,31 +32,34 @@ class CaptionAverage:
     def __call__(self, batch: DepthBatch) -> Float[Tensor, "1 H W"]:
         (sample_id,) = batch.sample_ids
         captions = self.dataset.captions.lines(self.dataset.split, sample_id)
-        output, spread = average_over_captions(self.model, batch.image, captions, batch.relative_depth)
+        features = self.model.encode(batch.image, captions[:1], batch.relative_depth)
+        output, spread = average_over_captions(self.model, features, [captions])
         self.spreads[sample_id] = spread.mean().item()
         return output.metric_depth
 
 
 @torch.no_grad()
 def average_over_captions(
-    model: RescalingModel,
-    image: Float[Tensor, "1 3 H W"],
-    captions: Sequence[str],
-    relative_depth: Float[Tensor, "1 H W"] | None = None,
-) -> tuple[TR2MOutput, Float[Tensor, "1 H W"]]:
-    """Geometric mean over `captions` of both maps and of the depth, and the standard deviation of ln(depth).
+    model: RescalingModel, features: Any, captions: Sequence[Sequence[str]]
+) -> tuple[TR2MOutput, Float[Tensor, "B H W"]]:
+    """Geometric mean over each image's `captions` of both maps and of the depth, and the standard deviation of
+    ln(depth).
 
-    The spread says how far the scale of each pixel hangs on the wording: 0.1 is about 10 %. The image is encoded once.
+    The spread is how far the scale of each pixel hangs on the wording: 0.1 is about 10 %.
+
+    Args:
+        features: of the images, encoded under the first caption of each.
+        captions: for each image equally many.
     """
-    features = model.encode(image, captions[:1], relative_depth)
-    if len(captions) == 1:
-        output = model.rescale(features)
+    _, *others = zip(*captions, strict=True)
+    output = model.rescale(features)
+    if not others:
         return output, torch.zeros_like(output.metric_depth)
-    outputs = [model.rescale(model.with_caption(features, caption)) for caption in captions]
+    outputs = [output, *(model.rescale(model.with_captions(features, list(round_))) for round_ in others)]
 
-    def mean(name: str) -> Float[Tensor, "1 H W"]:
+    def mean(name: str) -> Float[Tensor, "B H W"]:
         return torch.stack([getattr(output, name) for output in outputs]).log().mean(dim=0).exp()
 
     spread = torch.stack([output.metric_depth for output in outputs]).log().std(dim=0, correction=0)
     maps = {name: mean(name) for name in ("scale_map", "shift_map", "metric_depth")}
-    return replace(outputs[0], **maps), spread
+    return replace(output, **maps), spread

@@ -1,16 +1,16 @@
-"""Metric depth of one photo."""
+"""Metric depth of photos and sentences, in memory."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Float, UInt8
 from PIL.Image import Image
-from torch import Tensor
 
 from tr2m.data.transforms import evaluation_tensors
 from tr2m.errors import UserError
@@ -21,6 +21,8 @@ from tr2m.models.contract import RescalingModel
 from tr2m.models.frozen.resize_rule import LowerBound
 from tr2m.types import UNITS_PER_METRE, Frame, Unit, unit_range
 
+Picture = str | Path | Image | UInt8[np.ndarray, "H W C"]
+"""A path to an image file, a PIL image, or an array of RGB or RGBA, 0 to 255."""
 MAX_TOKENS = 16_384
 """Patches of an image. Training has some 2,000, a panorama of 1:8 at Depth Anything's 518 pixels has 11,000; time grows
 with their square, and a strip of 10x4000 would have hundreds of thousands.
@@ -37,6 +39,8 @@ class Prediction:
     """1 / `unit` per unit of relative depth."""
     shift_map: Float[np.ndarray, "H W"]
     """1 / `unit`."""
+    relative_depth: Float[np.ndarray, "H W"]
+    """Of the model of relative depth, or as given; larger is nearer."""
     caption_spread: Float[np.ndarray, "H W"]
     """Standard deviation of ln(metric_depth) over the captions: 0 where there is one only."""
     unit: Unit
@@ -47,6 +51,11 @@ class Prediction:
     def nonfinite_pixels(self) -> int:
         """Pixels whose depth is NaN or infinite."""
         return int((~np.isfinite(self.metric_depth)).sum())
+
+    def require_finite(self) -> None:
+        """Raise UserError if no pixel has a depth."""
+        if self.nonfinite_pixels == self.metric_depth.size:
+            raise UserError("every predicted pixel is NaN or infinite: the checkpoint does not fit such images")
 
     def quantiles(self) -> tuple[float, float, float]:
         """5 %, 50 % and 95 % of the finite depth, in `unit`."""
@@ -63,7 +72,7 @@ class Prediction:
 
 def predict(
     model: RescalingModel,
-    image: str | Path | Image | UInt8[np.ndarray, "H W C"],
+    image: Picture,
     captions: str | Sequence[str],
     input_size: int | None = None,
     relative_depth: Float[np.ndarray, "h w"] | None = None,
@@ -72,7 +81,7 @@ def predict(
     """Metric depth of one image.
 
     Args:
-        image: a path to a JPEG or PNG file, a PIL image, or an array of RGB or RGBA, 0 to 255.
+        image: a path to an image file, a PIL image, or an array of RGB or RGBA, 0 to 255.
         captions: one sentence, or several whose predictions are averaged.
         input_size: shorter side, in pixels, that the network sees; the aspect is kept up to a multiple of the patch
             size. None takes that of the training size whose aspect is nearest to the image's.
@@ -83,25 +92,63 @@ def predict(
         UserError: an image or captions that could mean two things, an image of too extreme an aspect, a relative depth
             that cannot be one, or a prediction without a finite pixel.
     """
-    model.require_maps("predict")
-    pixels, sentences = rgb_of(image), captions_of(captions)
-    size = (pixels.shape[0], pixels.shape[1])
-    if relative_depth is not None:
-        relative_depth = relative_depth_of(relative_depth, size)
-    seen = network_size(model, size, input_size)
-    device = next(model.parameters()).device
-    resized, _, relative = evaluation_tensors(Frame(pixels, np.zeros(size, np.float32), relative_depth), seen)
-    relative = None if relative is None else relative[None].to(device)
-    output, spread = average_over_captions(model, unit_range(resized[None].to(device)), sentences, relative)
-
-    def at_photo_size(values: Float[Tensor, "1 h w"]) -> Float[np.ndarray, "H W"]:
-        return resize_to(values[0], size).cpu().numpy()
-
-    maps = map(at_photo_size, (output.metric_depth, output.scale_map, output.shift_map, spread))
-    prediction = Prediction(*maps, unit, seen)
-    if prediction.nonfinite_pixels == prediction.metric_depth.size:
-        raise UserError("every predicted pixel is NaN or infinite: the checkpoint does not fit such images")
+    given = None if relative_depth is None else [relative_depth]
+    (prediction,) = predict_batch(model, [image], [captions], input_size, given, unit)
+    prediction.require_finite()
     return prediction
+
+
+@torch.no_grad()
+def predict_batch(
+    model: RescalingModel,
+    images: Sequence[Picture],
+    captions: Sequence[str | Sequence[str]],
+    input_size: int | None = None,
+    relative_depths: Sequence[Float[np.ndarray, "h w"]] | None = None,
+    unit: Unit = "m",
+) -> Iterator[Prediction]:
+    """Metric depth of images of one size, which go through the network at once. `predict` explains the arguments.
+
+    Args:
+        captions: of each image one sentence, or several whose predictions are averaged; equally many for all images.
+
+    Returns:
+        The prediction of each image, in order, brought to the image's size when it is asked for.
+
+    Raises:
+        UserError: as `predict`, but for a prediction without a finite pixel, which `Prediction.require_finite` refuses;
+            or images that differ in size or in their number of sentences.
+    """
+    model.require_maps("predict")
+    frames, sentences = [rgb_of(image) for image in images], [captions_of(caption) for caption in captions]
+    require_equal("images of one size", [frame.shape[:2] for frame in frames])
+    require_equal("as many sentences for each image", [len(caption) for caption in sentences])
+    size = (frames[0].shape[0], frames[0].shape[1])
+    given = [None] * len(frames) if relative_depths is None else [relative_depth_of(r, size) for r in relative_depths]
+    require_equal("captions and maps for each image", [len(frames), len(sentences), len(given)])
+    seen = network_size(model, size, input_size)
+    resized = [
+        evaluation_tensors(Frame(pixels, np.zeros(size, np.float32), relative), seen)
+        for pixels, relative in zip(frames, given, strict=True)
+    ]
+    device = next(model.parameters()).device
+    image = unit_range(torch.stack([pixels for pixels, _, _ in resized]).to(device))
+    relative = None if relative_depths is None else torch.stack([relative for _, _, relative in resized]).to(device)
+    features = model.encode(image, [caption[0] for caption in sentences], relative)
+    output, spread = average_over_captions(model, features, sentences)
+    maps = (output.metric_depth, output.scale_map, output.shift_map, features.relative_depth, spread)
+
+    def at_photo_size(number: int) -> Prediction:
+        return Prediction(*(resize_to(values[number], size).cpu().numpy() for values in maps), unit, seen)
+
+    return map(at_photo_size, range(len(frames)))
+
+
+def require_equal(what: str, values: Sequence[Hashable]) -> None:
+    """Raise UserError unless `values` are all the same, and there are any."""
+    if len(set(values)) != 1:
+        got = ", ".join(map(str, dict.fromkeys(values))) or "none"
+        raise UserError(f"a batch needs {what}, got {got}")
 
 
 def network_size(model: RescalingModel, size: tuple[int, int], input_size: int | None) -> tuple[int, int]:

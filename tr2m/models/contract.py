@@ -23,7 +23,7 @@ class RescalingModel(nn.Module, ABC):
     has_maps: ClassVar[bool] = True
     """Whether `rescale` returns a TR2MOutput, with a scale map and a shift map."""
     reads_captions: ClassVar[bool] = True
-    """Whether the prediction depends on the caption; then there is `with_caption`."""
+    """Whether the prediction depends on the caption; then there is `with_captions`."""
 
     rescale_encoder: nn.Module
     """The trained encoder, features -> fused tokens: what the contrast's momentum branch copies."""
@@ -68,8 +68,8 @@ class RescalingModel(nn.Module, ABC):
         """
         raise UserError(f"contrast.features=maps: {type(self).__name__} has no heads with features; use fused")
 
-    def with_caption(self, features: Any, caption: str) -> Any:
-        """`features` of a batch of one under another caption; the image is not encoded again."""
+    def with_captions(self, features: Any, captions: Sequence[str]) -> Any:
+        """`features` of a batch under other captions, one for each image; the images are not encoded again."""
         raise UserError(f"{type(self).__name__} reads no captions")
 
     @abstractmethod

@@ -88,8 +88,8 @@ class TR2M(RescalingModel):
         head_features = tuple(f for f in (scale_features, shift_features) if f is not None)
         return TR2MOutput(fused_tokens, features.grid, metric_depth, scale_map, shift_map, head_features)
 
-    def with_caption(self, features: FrozenFeatures, caption: str) -> FrozenFeatures:
-        text_tokens, text_valid = self.text_encoder([caption])
+    def with_captions(self, features: FrozenFeatures, captions: Sequence[str]) -> FrozenFeatures:
+        text_tokens, text_valid = self.text_encoder(captions)
         return replace(features, text_tokens=text_tokens, text_valid=text_valid)
 
     def map_encoder(self) -> nn.Module:

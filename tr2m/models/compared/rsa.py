@@ -101,8 +101,8 @@ class RSA(RescalingModel):
         depth = 1 / (scale * features.relative_depth + shift)
         return TR2MOutput(features.text[:, None], (1, 1), depth, scale, shift)
 
-    def with_caption(self, features: TextFeatures, caption: str) -> TextFeatures:
-        return replace(features, text=self.text_encoder([caption])[0].mean(dim=1))
+    def with_captions(self, features: TextFeatures, captions: Sequence[str]) -> TextFeatures:
+        return replace(features, text=self.text_encoder(captions)[0].mean(dim=1))
 
     def fingerprints(self) -> dict[str, str]:
         return {name: getattr(self, name).fingerprint() for name in ("text_encoder", "relative_depth")}
