@@ -49,6 +49,13 @@ def test_experiments_compose_and_build(experiment: str):
             assert isinstance(build(protocol, name=name), Protocol)
 
 
+def test_the_contrast_of_the_maps_has_the_width_of_both_heads_features():
+    settings = tiny.config("experiment=contrast_maps")
+    heads = settings["model"]["scale_head"], settings["model"]["shift_head"]
+    assert settings["contrast"]["features"] == "maps"
+    assert settings["contrast"]["projector"]["width"] == sum(head["mid_width"] for head in heads) == 128
+
+
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_experiments_hold_only_differences_and_say_how_to_run_them(experiment: str):
     text = (tiny.CONFIGS / "experiment" / f"{experiment}.yaml").read_text()
