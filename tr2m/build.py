@@ -128,7 +128,8 @@ def check_arguments(
         if key not in parameters:
             raise UserError(f"{name} has no argument {key!r}{nearest(key, parameters)}")
         if key in hints and not fits(value, hints[key]):
-            kind = "" if is_bearable(value, hints[key], conf=NUMERIC_TOWER) else f" is of type {type(value).__name__}"
+            right_type = get_origin(hints[key]) is Literal or is_bearable(value, hints[key], conf=NUMERIC_TOWER)
+            kind = "" if right_type else f" is of type {type(value).__name__}"
             raise UserError(f"{prefix}{key} = {value!r}{kind}, expected {in_words(hints[key])}")
     required = [
         p for p in parameters.values() if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)

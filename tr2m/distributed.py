@@ -65,6 +65,13 @@ def largest_of_processes(value: int) -> int:
     return int(tensor)
 
 
+def sum_of_processes(value: int) -> int:
+    """The sum of the values that the processes give, over the host as in `largest_of_processes`."""
+    tensor = torch.tensor(value)
+    sum_over_processes(tensor)
+    return int(tensor)
+
+
 def gather(value: T) -> list[T]:
     """What each process gives, in the order of their ranks."""
     if process_count() == 1:

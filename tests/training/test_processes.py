@@ -67,6 +67,10 @@ def test_a_bad_step_of_one_process_stops_both_and_changes_nothing(together: Path
     assert dumps == ["step_00000001_process0.json", "step_00000001_process1.json"]
 
 
+def test_both_end_early_after_the_same_validation(together: Path):
+    assert json.loads((together / "results.json").read_text())["ended"] == [[10, 1], [10, 1]]
+
+
 @pytest.mark.parametrize("frames", [1, 3])
 def test_a_process_without_a_frame_takes_part(together: Path, frames: int):
     """Batches of three over two sets of five and four leave one frame for two processes."""

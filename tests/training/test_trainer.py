@@ -1,11 +1,10 @@
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from small_run import differences, everything, make_trainer, record_samples
+from small_run import Scores, differences, everything, make_trainer, record_samples
 from world import Flat
 
 from tr2m.errors import UserError
@@ -180,19 +179,6 @@ def test_best_moves_only_where_the_score_falls(tmp_path: Path, scores: list[floa
     trainer.fit()
     assert (tmp_path / "checkpoints/best.pt").resolve().name == f"step_{best:08d}.pt"
     assert trainer.progress.best == min(scores)
-
-
-class Scores:
-    """A validation whose scores are given."""
-
-    def __init__(self, scores: Iterator[float]) -> None:
-        self.scores = scores
-
-    def __call__(self, *_: Any) -> list:
-        return []
-
-    def score(self, evaluations: list) -> float:
-        return next(self.scores)
 
 
 def test_the_seed_decides_weights_order_captions_and_what_is_random_in_a_step(tmp_path: Path):

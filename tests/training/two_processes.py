@@ -51,6 +51,13 @@ def bad_step_in_one(folder: Path) -> str:
     return "nothing happened"
 
 
+def ended_early(folder: Path) -> tuple[int, int]:
+    """A rate at which nothing changes: the second score is that of the first."""
+    trainer = make_trainer(folder, "optim.optimizer.lr=1e-30", epochs=4, stop_after=1)
+    trainer.fit()
+    return trainer.progress.step, trainer.progress.stale
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
     torch.set_num_threads(1)
@@ -61,9 +68,16 @@ def main() -> None:
         frames = Flat([1, 2, 3, 4, 5], [48, 48, 3, 48, 30], "odd")
         (evaluation,) = evaluate(ModelMethod(model), [EvaluationSet(frames, PROTOCOL)], CPU, 0)
         bad = gather(bad_step_in_one(folder / "bad"))
+        ended = gather(ended_early(folder / "ended"))
         if is_main():
             torch.save(gradient, folder / "gradient.pt")
-            results = {"resumed": resumed, "evaluation": evaluation.result, "rows": evaluation.rows, "bad": bad}
+            results = {
+                "resumed": resumed,
+                "evaluation": evaluation.result,
+                "rows": evaluation.rows,
+                "bad": bad,
+                "ended": ended,
+            }
             (folder / "results.json").write_text(json.dumps(results))
 
 

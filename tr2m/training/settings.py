@@ -33,6 +33,8 @@ class TrainerSettings:
     """Epochs between two validations; the last epoch always validates."""
     panels: NonNegativeInt
     """Frames of each validation set that are drawn."""
+    stop_after: PositiveInt | None
+    """Stop when the score of validation has not improved for this many validations; None never does."""
     max_steps: NonNegativeInt | None
     """Stop, with a checkpoint, after this many steps of the schedule; None runs it to its end."""
     skip_nonfinite: NonNegativeInt

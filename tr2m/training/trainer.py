@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import LambdaLR
-from tqdm import tqdm
 
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.data.mixing import MixedBatchSampler, frame_digests
@@ -26,6 +25,7 @@ from tr2m.models.momentum import MomentumContrast, NoContrast
 from tr2m.training.gradients import GradientBuffer
 from tr2m.training.loading import training_loader
 from tr2m.training.progress import Progress
+from tr2m.training.report import RunReport
 from tr2m.training.run.checkpoint import check_fingerprints, check_parts, load_checkpoint, load_weights
 from tr2m.training.run.checkpoint_folder import CheckpointFolder
 from tr2m.training.run.resume import check_frames, check_same_experiment
@@ -86,10 +86,13 @@ class Trainer:
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.gradients = GradientBuffer(self.parameters, [*self.objective.terms, "total", "pseudo_gate"])
         self.window = LogWindow(self.log.folder, settings.skip_nonfinite)
+        self.report = RunReport(settings.log_every, ["total", *self.objective.terms])
         self.unreadable_frames = UnreadableFrames(sizes, settings.unreadable)
         self.training_depth = TrainingDepth(self.train_sets, self.seed)
         self.checkpoints = CheckpointFolder(self.log.folder / "checkpoints", settings.keep_every * self.steps_per_epoch)
         self.validation = Validation(self.validation_sets, self.log, settings.workers, settings.panels)
+        if settings.stop_after and not any(entry.monitored for entry in self.validation_sets):
+            raise UserError("trainer.stop_after: no validation set is of a data set that is trained on")
 
     def fit(self) -> list[Evaluation]:
         """Train to the end (or to `max_steps`) and return the last validation's results.
@@ -100,21 +103,28 @@ class Trainer:
         split = f"{process_count()} process(es) with {self.settings.accumulate} part(s) each"
         logger.info("%d images a step in all, over %s", self.settings.batch_size, split)
         results: list[Evaluation] = []
-        with self.log, RunStatus(self.log.folder, self.position), StopSignals() as signals:
+        status = RunStatus(self.log.folder, self.position)
+        report = self.report.running(self.progress.step, self.last_step)
+        with self.log, status, StopSignals() as signals, report:
             while True:
                 signals.raise_if_asked(f"go on with resume={self.log.folder / 'checkpoints/last.pt'}")
                 if self.validation_is_due():
                     results = self.validate()
-                elif self.progress.step < self.last_step:
+                elif self.progress.step < self.last_step and not self.progress.stalled(self.settings.stop_after):
                     self.train_epoch(signals)
                     # Before validation, which reads files for the first time and may stop at a broken one.
                     self.save()
                 else:
                     break
+            if reason := self.progress.stalled(self.settings.stop_after):
+                logger.info("training ends early, at step %d of %d: %s", self.progress.step, self.last_step, reason)
         return results
 
-    def position(self) -> dict[str, int]:
-        return {"epoch": self.progress.epoch, "step": self.progress.step}
+    def position(self) -> dict[str, int | str]:
+        """What status.json has beside the state."""
+        position = {"epoch": self.progress.epoch, "step": self.progress.step, "steps": self.last_step}
+        reason = self.progress.stalled(self.settings.stop_after)
+        return {**position, "ended_early": reason} if reason else position
 
     def train_epoch(self, signals: StopSignals) -> None:
         """Train until the end of the epoch, until `max_steps`, or until a signal asks to stop."""
@@ -129,11 +139,12 @@ class Trainer:
             self.device,
             self.caches,
         )
-        title = f"epoch {self.progress.epoch + 1}/{self.settings.epochs}"
-        for batches, unreadable in tqdm(loader, desc=title, leave=False, disable=None if is_main() else True):
+        self.report.begin_epoch(f"epoch {self.progress.epoch + 1}/{self.settings.epochs}")
+        for batches, unreadable in loader:
             self.unreadable_frames.add(unreadable)
             self.window.add(self.train_step(batches))
             self.progress.count_step(self.steps_per_epoch)
+            self.report.step(sum(len(batch.captions) for batch in batches))
             if self.progress.step % self.settings.log_every == 0:
                 self.write_window()
             if self.progress.step % self.settings.save_every == 0:
@@ -177,8 +188,10 @@ class Trainer:
         self.unreadable_frames.check()
         means, self.progress.skipped = self.window.close(self.progress.skipped)
         on_main(lambda: self.training_depth.check(means))
+        (lr,) = self.scheduler.get_last_lr()
         for dataset, terms in means.items():
-            self.log.write(f"train/{dataset}", self.progress.step, {**terms, "lr": self.scheduler.get_last_lr()[0]})
+            self.log.write(f"train/{dataset}", self.progress.step, {**terms, "lr": lr})
+        self.report.close_window(self.progress.step, means, lr)
 
     def validation_is_due(self) -> bool:
         """Whether an epoch is done that has to be validated and has not been: also after a kill in mid-validation."""
@@ -189,9 +202,9 @@ class Trainer:
     def validate(self) -> list[Evaluation]:
         """Score every validation set, and let best.pt point to the checkpoint if it is the best so far."""
         evaluations = self.validation(self.model, self.progress.epoch, self.progress.step)
-        self.progress.validated = self.progress.epoch
-        is_best = (score := self.validation.score(evaluations)) < self.progress.best
-        self.progress.best = min(score, self.progress.best)
+        score = self.validation.score(evaluations)
+        is_best = self.progress.count_validation(score)
+        self.report.validation(evaluations, score, self.progress)
         path = self.save()
         if is_best and is_main():
             self.checkpoints.link("best", path)

@@ -38,21 +38,24 @@ class Validation:
     def __call__(self, model: RescalingModel, epoch: int, step: int) -> list[Evaluation]:
         """One evaluation for each set, logged at `step`; pictures are named by `epoch`."""
         model.eval()
-        evaluations = []
-        for validation in self.sets:
-            name = validation.dataset.name
+        return [self.evaluate(model, entry, epoch, step) for entry in self.sets]
 
-            def draw(number: int, batch: DepthBatch, prediction: Tensor, v: ValidationSet = validation) -> None:
-                if number < self.panels:
-                    path = self.log.folder / "panels" / f"{v.dataset.name}_{number}_epoch{epoch:03d}.png"
-                    with log_failures(str(path)):
-                        features = model.encode(batch.image, batch.captions, batch.relative_depth)
-                        save_panel(path, batch, model.rescale(features), features.relative_depth, v.protocol)
+    def evaluate(self, model: RescalingModel, entry: ValidationSet, epoch: int, step: int) -> Evaluation:
+        """The evaluation of one set, logged with its pictures."""
+        name = entry.dataset.name
+        files = [self.log.folder / "panels" / f"{name}_{i}_epoch{epoch:03d}.png" for i in range(self.panels)]
 
-            evaluation = evaluate(ModelMethod(model), [validation], self.log.device, self.workers, draw)[0]
-            self.log.write(f"validate/{name}", step, evaluation.result["metrics"])
-            evaluations.append(evaluation)
-        return evaluations
+        def draw(number: int, batch: DepthBatch, prediction: Tensor) -> None:
+            if number < self.panels:
+                with log_failures(str(files[number])):
+                    features = model.encode(batch.image, batch.captions, batch.relative_depth)
+                    save_panel(files[number], batch, model.rescale(features), features.relative_depth, entry.protocol)
+
+        evaluation = evaluate(ModelMethod(model), [entry], self.log.device, self.workers, draw)[0]
+        self.log.write(f"validate/{name}", step, evaluation.result["metrics"])
+        for number, file in enumerate(files):
+            self.log.write_picture(f"validate/{name}/{number}", step, file)
+        return evaluation
 
     def score(self, evaluations: Sequence[Evaluation]) -> float:
         """Mean abs_rel over the monitored sets, by which the best checkpoint is chosen; infinite if there is none."""

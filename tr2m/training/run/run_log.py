@@ -16,6 +16,7 @@ import yaml
 from torch.utils.tensorboard import SummaryWriter
 
 import tr2m
+from tr2m.data.decoding.decode import read_rgb
 from tr2m.distributed import is_main, on_main, process_count
 from tr2m.json_text import json_text
 from tr2m.training.run.lock import RunLock
@@ -73,6 +74,12 @@ class RunLog(AbstractContextManager):
         with log_failures("TensorBoard"):
             for name, value in values.items():
                 self._events.add_scalar(f"{kind}/{name}", value, step)
+
+    def write_picture(self, name: str, step: int, file: Path) -> None:
+        """Show a picture in TensorBoard, in a row with those of the same name at other steps."""
+        if self._events is not None and file.exists():
+            with log_failures("TensorBoard"):
+                self._events.add_image(name, read_rgb(file), step, dataformats="HWC")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -28,7 +28,7 @@ class RunStatus(AbstractContextManager):
         position: gives what is recorded beside the state, such as the step.
     """
 
-    def __init__(self, folder: Path, position: Callable[[], dict[str, int]]) -> None:
+    def __init__(self, folder: Path, position: Callable[[], dict[str, int | str]]) -> None:
         self.folder = folder
         self.position = position
 
