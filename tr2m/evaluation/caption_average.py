@@ -55,7 +55,7 @@ def average_over_captions(
     output = model.rescale(features)
     if not others:
         return output, torch.zeros_like(output.metric_depth)
-    outputs = [output, *(model.rescale(model.with_captions(features, list(round_))) for round_ in others)]
+    outputs = [output, *(model.rescale(model.with_captions(features, list(other))) for other in others)]
 
     def mean(name: str) -> Float[Tensor, "B H W"]:
         return torch.stack([getattr(output, name) for output in outputs]).log().mean(dim=0).exp()
