@@ -2,6 +2,6 @@
 
 
 class UserError(ValueError):
-    """A mistake in a config, a path, a file or an argument. The message says what was got, what was expected and what
+    """A mistake in a config, a path, a file or an argument. The message states what was got, what was expected and what
     to do.
     """

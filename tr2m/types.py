@@ -44,7 +44,7 @@ class DepthSample:
     sample_id: str
     relative_depth: Float[Tensor, "H W"] | None = None
     image_tokens: Float[Tensor, "N D"] | None = None
-    """What the image encoder says, if that is known beforehand."""
+    """The image encoder's output, if it was computed beforehand."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class DepthBatch:
     depth_range: tuple[float, float]
     """The open interval in which this data set's ground truth counts."""
     image: UInt8[Tensor, "B 3 H W"] | Float[Tensor, "B 3 H W"]
-    """RGB as it was read, a quarter of the bytes to move; in [0, 1] once `to` has brought it to its device."""
+    """RGB as it was read, a quarter of the bytes to move; in [0, 1] once `to` has moved it to its device."""
     depth: Float[Tensor, "B Hd Wd"]
     valid: Bool[Tensor, "B Hd Wd"]
     captions: list[str]
@@ -97,7 +97,7 @@ def unit_range(image: UInt8[Tensor, "*B 3 H W"]) -> Float[Tensor, "*B 3 H W"]:
 
 @dataclass(frozen=True)
 class FrozenFeatures:
-    """What the frozen encoders say about a batch: computed once, shared by the model and the momentum branch."""
+    """Outputs of the frozen encoders for a batch: computed once, shared by the model and the momentum branch."""
 
     image_tokens: Float[Tensor, "B N D"]
     grid: tuple[int, int]

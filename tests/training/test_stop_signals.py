@@ -35,7 +35,7 @@ def test_the_step_is_finished_and_saved(tmp_path: Path, number: int, code: int, 
     assert (tmp_path / "checkpoints/last.pt").resolve().name == "step_00000003.pt"
     status = json.loads((tmp_path / "status.json").read_text())
     assert (status["state"], status["reason"], status["step"]) == ("stopped", signal.Signals(number).name, 3)
-    assert "requeue the job, or go on with resume=" in caplog.text
+    assert "requeue the job, or continue with resume=" in caplog.text
     assert {n: signal.getsignal(n) for n in EXIT_CODES} == handlers
 
 

@@ -41,7 +41,7 @@ class Measurement:
         object.__setattr__(self, "environment", facts)
 
     def markdown(self) -> str:
-        """The table under a line that says where it was measured."""
+        """The table under a line that states where it was measured."""
         facts = self.environment
         head = (
             f"`what={self.what}` on **{facts['device']}**, {facts['processes']} process(es), "

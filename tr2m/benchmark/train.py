@@ -38,10 +38,10 @@ class TrainBenchmark:
         sizes: (height, width) of random frames; one row for each size, or each data set, and batch size.
         batch_sizes: frames of a step, of all processes together.
         captions: "seen" ones stay in the text encoder's memory; "new" ones are encoded in every step.
-        features: "live": the frozen image networks run in every step; "cached": random frames bring what they say,
+        features: "live": the frozen image networks run in every step; "cached": random frames come with their outputs,
             those of "data" have it in `cache.folder`.
         steps, warmup: of each row; the warm-up's do not count.
-        matrix_side: of the square matrices whose product says what the device can do.
+        matrix_side: of the square matrices whose product shows what the device can do.
     """
 
     frames: Literal["random", "data"]
@@ -107,8 +107,8 @@ class TrainBenchmark:
         batch = first_batch(dataset, count, trainer.device)
         if self.features == "live":
             return batch
-        said = trainer.model.encode(batch.image, batch.captions, batch.relative_depth)
-        return replace(batch, image_tokens=said.image_tokens.half(), relative_depth=said.relative_depth.half())
+        outputs = trainer.model.encode(batch.image, batch.captions, batch.relative_depth)
+        return replace(batch, image_tokens=outputs.image_tokens.half(), relative_depth=outputs.relative_depth.half())
 
     def operations(self, trainer: Trainer, dataset: DepthDataset) -> dict[str, int]:
         """Of a step of one frame, whose caption is seen or new as in the steps that are timed."""

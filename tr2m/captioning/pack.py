@@ -21,7 +21,7 @@ def pack_captions(
     settings: dict[str, Any],
     save_every: int,
 ) -> int:
-    """Write what `source` says about every frame to `file`, going on where an earlier call stopped.
+    """Write the sentences of `source` about every frame to `file`, continuing where an earlier call stopped.
 
     Args:
         splits: of one data set.

@@ -59,5 +59,5 @@ class ObjectCaptioner(Captioner):
 
 
 def class_name(label: str) -> str:
-    """A label of COCO's panoptic classes as one would say it."""
+    """A label of COCO's panoptic classes in everyday words."""
     return _SUFFIX.sub("", label).replace("-", " ")

@@ -5,7 +5,7 @@ usage: tr2m captions dataset=<name> source=<name> [key=value ...]
     tr2m captions dataset=diode source=llava_vicuna
     tr2m captions dataset=nyuv2 source=rsa source.captions.root=RSA/text/text_all/nyu
 
-A command that was stopped or killed resumes where it was. docs/preparing.md says how the file is used.
+A command that was stopped or killed resumes where it was. docs/preparing.md explains how the file is used.
 """
 
 from __future__ import annotations
@@ -37,4 +37,4 @@ def main(arguments: list[str]) -> None:
     # Where the captions lay on this machine is no property of them.
     depend_on = {key: value for key, value in captions.items() if key != "root"}
     added = pack_captions(file, splits, source, depend_on, settings.save_every)
-    print(f"{file}: {sum(map(len, splits)):,} frames, {added:,} of them new. docs/preparing.md says how to use it.")
+    print(f"{file}: {sum(map(len, splits)):,} frames, {added:,} of them new. docs/preparing.md explains how to use it.")

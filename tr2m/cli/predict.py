@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> None:
         "--unit",
         default="m",
         choices=("m", "mm"),
-        help="what the model speaks for such pictures: mm for endoscopy, else m (%(default)s)",
+        help="the unit of the model's depth for such pictures: mm for endoscopy, else m (%(default)s)",
     )
     parser.add_argument("--save-unit", default="m", choices=("m", "mm"), help="of the .npy files (%(default)s)")
     parser.add_argument(

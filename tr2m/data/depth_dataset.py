@@ -111,7 +111,7 @@ class DepthDataset(Dataset, ABC):
         return hashlib.sha256("\n".join(self.sample_ids).encode()).hexdigest()
 
     def conditions(self) -> dict[str, object]:
-        """What a result has to say about the frames it was measured on."""
+        """What a result states about the frames it was measured on."""
         digest = hashlib.sha256("\n".join(sorted(self.sample_ids)).encode()).hexdigest()
         return {
             "split": self.split,

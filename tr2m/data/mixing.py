@@ -49,7 +49,7 @@ class TrainingSample(NamedTuple):
 
 class MixedDataset(Dataset):
     """Training samples of several data sets by key. What is random in a sample depends on (seed, key) and on nothing
-    else, so that workers, restarts and batch order change nothing. A frame that cannot be read gives way to the
+    else, so that workers, restarts and batch order change nothing. A frame that cannot be read is replaced by the
     next one that can; an index past the end of its data set starts again at the first frame.
     """
 
@@ -119,7 +119,7 @@ class MixedBatchSampler(Sampler[list[SampleKey]]):
         self.first_batch = 0
 
     def seek(self, epoch: int, first_batch: int) -> None:
-        """Start the next iteration at batch `first_batch` of `epoch`: where a resumed run goes on."""
+        """Start the next iteration at batch `first_batch` of `epoch`: where a resumed run continues."""
         self.epoch, self.first_batch = epoch, first_batch
 
     def batches_per_epoch(self) -> int:

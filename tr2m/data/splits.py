@@ -9,7 +9,7 @@ A list is a YAML file. Every split in it states its counts and names the frames 
         kitchen_0001: "4, 7-9"        # 4 7 8 9
         office_0002: "1-10/3, 2"      # 1 4 7 10 2: every third frame from 1 to 10, and 2
 
-Where the data set itself lists its frames, or its folders do, it is enough to say how many each group has:
+Where the data set itself lists its frames, or its folders do, it is enough to state how many each group has:
 
     test:
       groups: 2

@@ -1,4 +1,4 @@
-"""How the authors' evaluation code brings an image to the network: to a frame's size, then to the network's."""
+"""How the authors' evaluation code resizes an image: to a frame's size, then to the network's."""
 
 from __future__ import annotations
 

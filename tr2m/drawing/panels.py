@@ -22,7 +22,7 @@ def save_panel(path: Path, batch: DepthBatch, output: TR2MOutput, relative_depth
     prediction = resize_to(output.metric_depth[0].cpu(), size)
     style = depth_style(depth, scored)
     pictures = [
-        # The end of a long name says which frame it is.
+        # The end of a long name identifies the frame.
         Picture(f"{batch.dataset}: {batch.sample_ids[0]}"[-44:], batch.image[0].permute(1, 2, 0).cpu()),
         relative_picture(relative_depth[0].cpu()),
         scale_map(output.scale_map[0].cpu(), unit),

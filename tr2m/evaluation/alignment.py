@@ -1,4 +1,4 @@
-"""How a prediction is brought to the scale of the ground truth before it is scored (rows of Tables 1 and 2)."""
+"""How a prediction is aligned with the ground truth before it is scored (rows of Tables 1 and 2)."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def format_by_dataset(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str
 
 
 def format_protocol(result: Mapping[str, Any]) -> str:
-    """One line that says how a result was measured."""
+    """One line that states how a result was measured."""
     protocol, nonfinite = result["protocol"], result["nonfinite_pixels"]
     return (
         f"{format_conditions(result)}, flip {'on' if protocol['flip_tta'] else 'off'}, "

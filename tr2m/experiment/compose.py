@@ -128,7 +128,7 @@ def build_trainer(config: dict[str, Any], overrides: list[str]) -> Trainer:
 
 
 def provenance(config: dict[str, Any], checkpoint: Path, device: torch.device) -> dict[str, Any]:
-    """What the result file of a trained model says about it; `config` is the one it was trained with."""
+    """How a result file describes a trained model; `config` is the one it was trained with."""
     return {
         "method": config["name"],
         "seed": config["seed"],

@@ -32,7 +32,7 @@ def locate(checkpoint: str | Path) -> Path:
     """The path of a checkpoint; `released` is the authors' file in $TR2M_WEIGHTS/tr2m/.
 
     Raises:
-        UserError: `released` is asked for and not there; says where it is to be had and what is needed beside it.
+        UserError: `released` is asked for and missing; states where to get it and what is needed beside it.
     """
     if str(checkpoint) != "released":
         return Path(checkpoint)
@@ -61,7 +61,7 @@ def model_config() -> dict[str, Any]:
 
 
 def read_released(path: Path, content: Any) -> dict[str, Any] | None:
-    """What the content of a file says of its model, in the form of a checkpoint of ours, if it is the authors': the
+    """The content of a file, in the form of a checkpoint of ours, if it is the authors': the
     bare weights, or under `state_dict` or `model`. None if it is another file.
 
     Raises:

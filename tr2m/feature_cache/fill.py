@@ -1,4 +1,4 @@
-"""Run the frozen networks over all training frames once, and keep what they say."""
+"""Run the frozen networks over all training frames once, and store their outputs."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class FramesToEncode(Dataset):
 
 @dataclass(frozen=True)
 class CacheFiller:
-    """Fills `caches` with what the frozen networks of `model` say.
+    """Fills `caches` with the outputs of the frozen networks of `model`.
 
     Args:
         batch_size: frames that a network takes at a time.

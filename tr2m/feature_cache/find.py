@@ -17,7 +17,7 @@ from tr2m.models.frozen.frozen_module import FrozenModule
 from tr2m.models.frozen.precision import network_precision
 
 FORMAT_VERSION = 1
-# What can be cached, and the network that says it.
+# What can be cached, and the network that outputs it.
 NETWORKS = {"image_tokens": "image_encoder", "relative_depth": "relative_depth"}
 
 

@@ -1,4 +1,4 @@
-"""What a frozen network said about training frames, on disk: one file a frame, checked each time it is read."""
+"""Outputs of a frozen network for training frames, on disk: one file a frame, checked each time it is read."""
 
 from __future__ import annotations
 
@@ -110,13 +110,13 @@ class FeatureCache:
 
 
 def image_sha256(image: UInt8[Tensor, "3 H W"]) -> str:
-    """What a file of features says of the image that they are of."""
+    """What a file of features records about its image."""
     # Pixel by pixel, as the bytes of a decoded image lie.
     return hashlib.sha256(image.permute(1, 2, 0).contiguous().numpy()).hexdigest()
 
 
 def wanted(caches: Sequence[FeatureCache], sample: DepthSample) -> list[FeatureCache]:
-    """Those of a kind that `sample` does not bring."""
+    """Those of a kind that `sample` does not provide."""
     return [cache for cache in caches if getattr(sample, cache.kind) is None]
 
 

@@ -25,7 +25,7 @@ EXPECTED = "expected a path, a PIL image, or a uint8 array (H, W, 3) of RGB or (
 
 def rgb_of(image: Any) -> UInt8[np.ndarray, "H W 3"]:
     """The RGB image that a path, a PIL image or an array stands for; alpha is dropped, a photo is turned upright where
-    its EXIF data say so. Raises UserError for anything else: what is grey, a depth map, or in [0, 1] cannot be told.
+    its EXIF data say so. Raises UserError for anything else: what is grey, a depth map, or in [0, 1] cannot be decided.
     """
     if isinstance(image, str | Path):
         return read_rgb(Path(image))

@@ -86,7 +86,7 @@ def predict(
         input_size: shorter side, in pixels, that the network sees; the aspect is kept up to a multiple of the patch
             size. None takes that of the training size whose aspect is nearest to the image's.
         relative_depth: used instead of the model's own relative depth; of the image's size, larger is nearer.
-        unit: what the model speaks for such images: "mm" for endoscopy, as its data sets are.
+        unit: the unit of the model's depth for such images: "mm" for endoscopy, as its data sets are.
 
     Raises:
         UserError: an image or captions that could mean two things, an image of too extreme an aspect, a relative depth

@@ -19,7 +19,7 @@ class PseudoDepthLoss(nn.Module):
 
     Args:
         silog: compares prediction and pseudo depth.
-        threshold: rho, the share of ground-truth pixels that the fit must bring within a factor of 1.25.
+        threshold: rho, the share of ground-truth pixels for which the fit must be within a factor of 1.25.
         space: "inverse_depth" fits 1 / depth, as Eq. 3 and every relative model want it; "depth" is the literal Eq. 5.
     """
 

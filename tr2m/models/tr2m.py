@@ -65,7 +65,7 @@ class TR2M(RescalingModel):
         relative_depth: Float[Tensor, "B H W"] | None = None,
         image_tokens: Float[Tensor, "B N D"] | None = None,
     ) -> FrozenFeatures:
-        """What the frozen encoders say: once per batch, bfloat16 on CUDA. What is given is used as it is."""
+        """Outputs of the frozen encoders: once per batch, bfloat16 on CUDA. What is given is used as it is."""
         with mixed_precision(image.device):
             if image_tokens is None:
                 image_tokens = self.image_encoder(image)

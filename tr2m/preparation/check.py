@@ -28,7 +28,7 @@ class Thoroughness:
     Args:
         frames: of each split; at first one of every folder. None: all.
         seed: which frames.
-        shown: how many problems of one kind are told in full.
+        shown: how many problems of one kind are listed in full.
         threads: that decode frames at a time.
     """
 
@@ -102,7 +102,7 @@ def check_dataset(settings: DatasetSettings, how: Thoroughness) -> Findings:
         indices = choose_frames(dataset.sample_ids, how.frames or len(dataset), how.seed)
         findings.facts.append(f"{label}: {len(dataset):,} frames, {len(indices):,} of them decoded")
         check_frames(label, dataset, indices, how, findings, seen)
-        # The readers of the synthetic world and of a folder of one's own bring their captions along.
+        # The readers of the synthetic world and of a folder of one's own have captions of their own.
         source = captions if "captions" in settings.reader else dataset.captions
         if label == split and source:
             check_captions(source, dataset, how, findings)

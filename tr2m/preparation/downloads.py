@@ -37,7 +37,7 @@ class Download:
         """Write the file to `path`, which appears only when it is complete and right.
 
         What an interrupted call got stays in `<path>.part`, and the next call asks for the rest.
-        Raises UserError: no https, no answer, another size than `size`, another checksum.
+        Raises UserError: no https, no response, another size than `size`, another checksum.
         """
         part = path.with_name(f"{path.name}.part")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,11 +47,11 @@ class Download:
                 self._receive(part, have if have < self.size else 0)
             except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
                 raise UserError(
-                    f"{self.url}: {error}. Start again to go on with it, or fetch the file yourself, as {path}."
+                    f"{self.url}: {error}. Run it again to continue, or fetch the file yourself, as {path}."
                 ) from error
         if (got := part.stat().st_size) != self.size:
             raise UserError(
-                f"{self.url}: the connection ended after {got} of {self.size} bytes. Start again to go on with it."
+                f"{self.url}: the connection ended after {got} of {self.size} bytes. Run it again to continue."
             )
         if not has_checksum(part, self.checksum):
             part.unlink()

@@ -51,7 +51,7 @@ class PreparationStep(typing.Protocol):
     """One step of a preparation."""
 
     def run(self, place: Workplace, outcome: Outcome) -> None:
-        """Do what is not done yet, and say in `outcome` what happened."""
+        """Do what is not done yet, and describe in `outcome` what happened."""
         ...
 
 

@@ -112,11 +112,11 @@ class Facts:
     """What picture, depth and captions of a frame agree on."""
 
     size: int
-    """Index into SIZE_WORDS and Domain.places. Only the captions tell."""
+    """Index into SIZE_WORDS and Domain.places. Shown by the captions alone."""
     lamp: float
-    """One of LAMPS. Only the picture tells."""
+    """One of LAMPS. Shown by the picture alone."""
     things: Sequence[scenes.Thing]
-    """Both tell."""
+    """Shown by both."""
 
     def length(self, domain: Domain) -> float:
         """Of a unit of the scene, in the unit of the domain."""
@@ -176,7 +176,7 @@ def relative_from_depth(
 
 
 def measured(rng: np.random.Generator, size: tuple[int, int], lidar: bool) -> Bool[np.ndarray, "H W"]:
-    """Where the depth sensor answers: all but a few smooth holes, or scan lines with about 30 % of the pixels."""
+    """Where the depth sensor sees: all but a few smooth holes, or scan lines with about 30 % of the pixels."""
     if not lidar:
         holes = smooth_field(rng, size, waves=6)
         return holes < np.quantile(holes, 0.975)

@@ -107,7 +107,7 @@ class Trainer:
         report = self.report.running(self.progress.step, self.last_step)
         with self.log, status, StopSignals() as signals, report:
             while True:
-                signals.raise_if_asked(f"go on with resume={self.log.folder / 'checkpoints/last.pt'}")
+                signals.raise_if_asked(f"continue with resume={self.log.folder / 'checkpoints/last.pt'}")
                 if self.validation_is_due():
                     results = self.validate()
                 elif self.progress.step < self.last_step and not self.progress.stalled(self.settings.stop_after):

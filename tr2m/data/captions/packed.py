@@ -56,7 +56,7 @@ class PackedCaptions:
 
 class CaptionWriter:
     """Writes such a file, frame after frame. It gets its name when it is complete; until then it is `<file>.part`,
-    which the next attempt goes on with.
+    which the next attempt continues.
 
     Args:
         file: the path of the file; one that exists is completed.

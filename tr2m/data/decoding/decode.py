@@ -233,7 +233,7 @@ def _require_picture(path: Path, data: bytes, header: ImageHeader | None) -> Ima
 
 def _require_as_stored(path: Path, header: ImageHeader) -> None:
     """Raise UserError if a viewer would turn or mirror the picture: image and depth must agree pixel by pixel, and no
-    tag says whether the other file was made from the stored pixels or from the turned ones.
+    tag shows whether the other file was made from the stored pixels or from the turned ones.
     """
     if header.orientation != 1:
         raise UserError(

@@ -1,4 +1,4 @@
-"""What an image file says about itself, read without decoding it: a file of 50 kB may claim 400 megapixels."""
+"""What an image file's header states, read without decoding the image: a file of 50 kB may claim 400 megapixels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UPRIGHT = 1
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """Size in pixels as stored, 0 where the file does not say; whether the file ends as it should; whether it holds
+    """Size in pixels as stored, 0 where not stated; whether the file ends as it should; whether it holds
     more than one picture; and how a viewer turns or mirrors the stored pixels (1 to 8, EXIF 2.32 section 4.6.4; 1: not
     at all).
     """
@@ -83,7 +83,7 @@ def _png_header(data: bytes) -> ImageHeader:
 def _tiff_header(data: bytes, order: str) -> ImageHeader:
     tags, following = _first_directory(data, order)
     height, width = tags.get(_TIFF_HEIGHT, 0), tags.get(_TIFF_WIDTH, 0)
-    # Strips may be anywhere: whether they are all there, OpenCV says.
+    # Strips may be anywhere: whether they are all there shows when OpenCV decodes them.
     return ImageHeader(height, width, following is not None, bool(following), _orientation(tags))
 
 

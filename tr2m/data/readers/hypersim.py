@@ -33,7 +33,7 @@ class HyperSim(ListedDataset):
     mask_without_entity: bool = False
     """No depth where render_entity_id is -1, which means no geometry, whatever distance is stored there."""
     every_preview: bool = False
-    """Frames are all whose preview is found, whatever the authors' list says; without a count to check."""
+    """Frames are all whose preview is found, whatever the authors' list holds; there is no count to check."""
     image_size: Sequence[int] | None = None
     """(height, width) that the image, not the depth, is first resized to; None: as it is."""
 

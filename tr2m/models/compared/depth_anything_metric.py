@@ -49,7 +49,7 @@ class DepthAnythingMetric(RescalingModel):
 
     Args:
         repo_id, architecture: of the relative model.
-        max_depth: the farthest it can say, in the unit of each data set.
+        max_depth: the farthest depth it can predict, in the unit of each data set.
         mean, std: per channel, of RGB in [0, 1].
         pretrained: start from the weights of `repo_id`; False gives random ones that depend on `seed` alone.
     """

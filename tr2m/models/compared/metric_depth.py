@@ -16,7 +16,7 @@ class MetricDepthModel(RelativeDepthModel):
 
 class DepthPro(RelativeDepthModel):
     """Gives inverse depth for a camera whose focal length is its image's width, and the field of view in degrees, which
-    says how far the real camera is from that. Read as ml-depth-pro does, into metres.
+    states how far the real camera is from that. Read as ml-depth-pro does, into metres.
     """
 
     def read(self, output: ModelOutput, size: tuple[int, int]) -> Float[Tensor, "B H W"]:

@@ -23,7 +23,7 @@ CHECKPOINT_KEYS = ("model", "LanScale_model")
 
 @dataclass(frozen=True)
 class TextFeatures:
-    """What RSA's frozen networks say about a batch."""
+    """Outputs of RSA's frozen networks for a batch."""
 
     text: Float[Tensor, "B D"]
     relative_depth: Float[Tensor, "B H W"]
@@ -85,7 +85,7 @@ class RSA(RescalingModel):
         relative_depth: Float[Tensor, "B H W"] | None = None,
         image_tokens: Tensor | None = None,
     ) -> TextFeatures:
-        """What the frozen networks say; a given `relative_depth` is used as it is, tokens of the image not at all."""
+        """Outputs of the frozen networks; a given `relative_depth` is used as it is, tokens of the image not at all."""
         text_tokens, _ = self.text_encoder(captions)
         if relative_depth is None:
             # As TR2M's, so that both rescale the same map and may share a cache of it.

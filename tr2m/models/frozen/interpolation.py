@@ -1,4 +1,4 @@
-"""How an image or a map is brought to another size."""
+"""How an image or a map is resized."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ class RelativeDepthModel(FrozenModule):
         repo_id: hub repository of the weights.
         architecture: `model_type` and what differs from its defaults in transformers.
         resize: which size the model wants its image in.
-        image_interpolation: how the image is brought to that size.
-        depth_interpolation: how the map is brought to the image's size; None leaves it at the network's.
+        image_interpolation: how the image is resized to it.
+        depth_interpolation: how the map is resized to the image's size; None leaves it at the network's.
         mean, std: per channel, of RGB in [0, 1].
         pretrained: load the weights of `repo_id`; False gives random ones that depend on `seed` alone.
 
@@ -81,7 +81,7 @@ class RelativeDepthModel(FrozenModule):
 
 
 class StoredRelativeDepth(nn.Module):
-    """Stands where a model would: the data bring their own relative depth (the synthetic world, predictions on
+    """Stands where a model would: the data set provides the relative depth (the synthetic world, predictions on
     disk).
     """
 

@@ -18,7 +18,7 @@ def find_weights(repo_id: str, filename: str) -> Path:
     (unless HF_HUB_OFFLINE is set).
 
     Raises:
-        UserError: it is in none of them; says where it was looked for and which command fetches it.
+        UserError: it is in none of them; states where it was looked for and which command fetches it.
     """
     if found := local_weights(repo_id, filename):
         return found

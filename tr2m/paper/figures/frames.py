@@ -1,4 +1,4 @@
-"""What the figures are drawn from: some frames of each data set, and what each model says about them."""
+"""What the figures are drawn from: some frames of each data set, and each model's outputs for them."""
 
 from __future__ import annotations
 

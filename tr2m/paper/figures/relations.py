@@ -26,7 +26,7 @@ POINTS = 1500
 def save_embedding(path: Path, frames: list[PredictedFrame]) -> None:
     """Figure 5: t-SNE of the fused tokens of each model, coloured by the depth class of what they see.
 
-    The title says by how much the cosine similarity of tokens of one image and class exceeds that of other classes.
+    The title states by how much the cosine similarity of tokens of one image and class exceeds that of other classes.
     Raises UserError where scikit-learn is not installed.
     """
     try:

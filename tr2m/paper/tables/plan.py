@@ -86,7 +86,7 @@ def result_path(run: Path, dataset: str, source: Source) -> Path:
 
 
 def training_step(experiment: str, seed: int, world: World, outputs: Path, checkpoint: Path) -> Command:
-    """Train, or go on where a run that was cut off has got to."""
+    """Train, or resume a run that was cut off."""
     chosen = f"[{experiment},{world.base}]" if world.base else experiment
     arguments = ["train", f"experiment={chosen}", f"name={experiment}", f"run_id=seed{seed}", f"seed={seed}"]
     arguments += world.train_overrides.get(experiment, "").split()

@@ -69,7 +69,7 @@ def title_of(layout: Layout) -> str:
 
 
 def unit_of(filled: Filled, column: Column) -> str:
-    """ " (m)" or " (mm)" for the metrics that have a unit, once a result says which."""
+    """ " (m)" or " (mm)" for the metrics that have a unit, once a result states which."""
     units = {r.content["unit"] for (_, name), found in filled.results.items() if name == column.dataset for r in found}
     return f" ({units.pop()})" if units and column.metric == "rmse" else ""
 

@@ -83,7 +83,7 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     except OSError as error:
         raise UserError(
             f"checkpoint {path} cannot be written ({error.strerror or error}); the earlier ones are intact. "
-            "Make room on that disk and go on with resume=auto"
+            "Make room on that disk and continue with resume=auto"
         ) from error
 
 

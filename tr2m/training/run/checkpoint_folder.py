@@ -14,7 +14,7 @@ from tr2m.training.run.log_failures import log_failures
 
 logger = logging.getLogger(__name__)
 
-# One to go on from, and one in case that one is damaged.
+# One to resume from, and one in case that one is damaged.
 NEWEST_KEPT = 2
 
 

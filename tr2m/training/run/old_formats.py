@@ -1,4 +1,4 @@
-"""Checkpoints of format 1, whose classes have other names today, go on loading."""
+"""Checkpoints of format 1, whose classes have other names today, still load."""
 
 from __future__ import annotations
 

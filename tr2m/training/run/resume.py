@@ -1,4 +1,4 @@
-"""Which run to go on with, and whether it is the same experiment."""
+"""Which run to resume, and whether it is the same experiment."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def fixed_options(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]
 
 
 def is_free(name: str) -> bool:
-    """Whether a data set's option says where its files are, or how it is scored, which training does not depend on."""
+    """Whether a data set's option is about its files or its scoring, which training does not depend on."""
     parts = name.split(".")
     return parts[0] == "data" and (parts[-1] in FREE_DATA or parts[3:4] == ["protocols"])
 

@@ -28,8 +28,8 @@ PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "transformers", "
 class RunLog(AbstractContextManager):
     """Writes into one run folder: config.yaml, overrides.txt, env.json, metrics.jsonl and TensorBoard events.
 
-    A resumed run goes on in its folder; metrics are appended. Only the main process writes, and what cannot be written
-    does not stop the run.
+    A resumed run continues in its folder; metrics are appended. Only the main process writes, and what cannot be
+    written does not stop the run.
     """
 
     def __init__(self, folder: Path, config: Mapping[str, Any], overrides: list[str], device: torch.device) -> None:

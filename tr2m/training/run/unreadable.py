@@ -1,4 +1,4 @@
-"""Frames that cannot be read while training: few are replaced and told, many stop the run."""
+"""Frames that cannot be read while training: a few are replaced and reported, many stop the run."""
 
 from __future__ import annotations
 
