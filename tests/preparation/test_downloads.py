@@ -64,6 +64,6 @@ def test_a_redirect_out_of_https_is_not_followed(folder: Path, tmp_path: Path):
         Download(f"{address}/moved", 1, SHA256).fetch(tmp_path / "set.zip")
 
 
-def test_a_server_that_does_not_answer_is_told(tmp_path: Path):
-    with pytest.raises(UserError, match="Start again"):
+def test_a_server_that_does_not_answer_is_reported(tmp_path: Path):
+    with pytest.raises(UserError, match="Run it again"):
         Download("http://127.0.0.1:9/set.zip", 1, SHA256).fetch(tmp_path / "set.zip")
