@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tr2m.data.captions.files import CaptionFiles
-from tr2m.data.decoding.decode import open_hdf5, read_depth_units, read_npy, read_rgb
+from tr2m.data.decoding.arrays import read_npy
+from tr2m.data.decoding.decode import open_hdf5, read_depth_units, read_rgb
 from tr2m.data.readers.frame_table import read_frame_table
 from tr2m.data.splits import load_split
 from tr2m.errors import UserError

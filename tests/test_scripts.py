@@ -248,6 +248,8 @@ def test_predict_says_what_is_wrong(trained: Path, photo: Path, tmp_path: Path, 
         ("tables.py", ["table=13"], "the paper world has 1, 2"),
         ("tables.py", ["data.world=mars"], "expected one of paper, synthetic"),
         ("figures.py", ["ckpt=none.pt", "figure=6"], "expected one of 3, 4, 5, 7"),
+        ("figures.py", ["ckpt=none.pt", "format=jpg"], "expected one of png, pdf"),
+        ("figures.py", ["ckpt=none.pt", "compare=foo"], "compare = 'foo'"),
     ],
 )
 def test_mistakes_on_the_command_line(script: str, arguments: list[str], expected: str):

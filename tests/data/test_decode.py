@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
+from tr2m.data.decoding.arrays import read_npy, read_npz
 from tr2m.data.decoding.decode import (
     read_depth_array,
     read_depth_png,
     read_image_and_depth,
-    read_npy,
     read_rgb,
     read_size,
 )
@@ -206,3 +206,17 @@ def test_a_npy_header_whose_type_is_no_python_is_refused(tmp_path: Path):
     (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(16))
     with pytest.raises(UserError, match=r"expected a .npy file of numbers, got: unmatched"):
         read_npy(tmp_path / "a.npy")
+
+
+def test_an_archive_of_arrays_is_read_and_a_damaged_or_empty_one_refused(tmp_path: Path):
+    path, values = tmp_path / "a.npz", np.arange(6.0).reshape(2, 3)
+    np.savez_compressed(path, depth=values, other=np.zeros(1))
+    np.testing.assert_array_equal(read_npz(path), values)
+    content = path.read_bytes()
+    for damaged in (content[:-30], content[:60] + b"garbage" + content[67:], b"", b"text"):
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"a\.npz: expected a \.npz file"):
+            read_npz(path)
+    np.savez(path)
+    with pytest.raises(UserError, match=r"expected a \.npz file of real numbers, got no array"):
+        read_npz(path)

@@ -11,6 +11,7 @@ import torch
 
 from tr2m.drawing.colours import colourise, depth_style, holes
 from tr2m.drawing.grid import Picture, abs_rel, ground_truth, outside, save_grid
+from tr2m.errors import UserError
 
 DEPTH = torch.arange(101.0).reshape(1, 101)
 ALL = torch.ones(1, 101, dtype=torch.bool)
@@ -76,3 +77,15 @@ def test_values_beyond_the_colour_bar_are_marked(values: list[float], expected: 
     picture = Picture("prediction", torch.tensor([values]), {"vmin": 1.0, "vmax": 3.0})
     assert outside(picture) == expected
     assert outside(Picture("scale map", torch.tensor([values]))) == ("neither", "")
+
+
+def test_a_figure_is_a_whole_file_of_its_format_or_none(tmp_path: Path):
+    picture = Picture("", torch.zeros(4, 4))
+    save_grid(tmp_path / "a.pdf", [[picture]])
+    assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written"):
+        save_grid(tmp_path / "file/a.png", [[picture]])
+    with pytest.raises(ValueError, match="xyz"):
+        save_grid(tmp_path / "a.xyz", [[picture]])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pdf", "file"]

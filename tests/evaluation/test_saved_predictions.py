@@ -58,13 +58,13 @@ def test_another_size_is_refused(folder: Path):
 @pytest.mark.parametrize("content", [np.ones((6, 8, 3)), np.full((6, 8), np.nan), np.full((6, 8), "x")])
 def test_what_is_no_map_is_refused(folder: Path, content: np.ndarray):
     np.save(folder / "flat/0.npy", content)
-    with pytest.raises(UserError, match="expected a finite map"):
+    with pytest.raises(UserError, match=r"expected a (finite map|\.npy file of real numbers)"):
         score(folder)
 
 
 def test_a_broken_file_and_a_missing_folder_are_refused(folder: Path):
     (folder / "flat/0.npy").write_bytes(b"nothing")
-    with pytest.raises(UserError, match="cannot be read as"):
+    with pytest.raises(UserError, match=r"expected a \.npy file of numbers"):
         score(folder)
     with pytest.raises(UserError, match="no folder of predictions"):
         score(folder / "none")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tr2m.benchmark.measurement import Measurement
+from tr2m.drawing.grid import new_figure, save
 
 
 def varied(result: Measurement) -> list[str]:
@@ -20,12 +21,8 @@ def plot(result: Measurement, path: Path) -> None:
     """All measures against each varied factor, both axes logarithmic, a line for each setting of the other factors,
     under the device's name.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     factors = varied(result)
-    figure = Figure(figsize=(5 * len(result.measures), 4 * len(factors)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(5 * len(result.measures), 4 * len(factors))
     grid = figure.subplots(len(factors), len(result.measures), squeeze=False)
     for factor, axes in zip(factors, grid, strict=True):
         others = [other for other in factors if other != factor]
@@ -36,7 +33,7 @@ def plot(result: Measurement, path: Path) -> None:
             axis.set(xlabel="size (pixels)" if factor == "size" else factor, ylabel=unit)
             axis.legend(fontsize="small")
     figure.suptitle(f"{result.what} on {result.environment['device']}")
-    figure.savefig(path, dpi=100)
+    save(figure, path)
 
 
 def lines(

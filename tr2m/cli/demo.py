@@ -34,6 +34,7 @@ def main(arguments: list[str]) -> None:
     from tr2m.evaluation.report import format_by_dataset, format_protocol, save_evaluation
     from tr2m.experiment.compose import build_datasets, build_trainer
     from tr2m.experiment.settings import TrainSettings
+    from tr2m.files import write_atomically
 
     start = time.perf_counter()
     trainers, evaluations = {}, {}
@@ -71,7 +72,7 @@ def main(arguments: list[str]) -> None:
         f"zero-shot: {', '.join(unseen)}.\n"
         "Global: one scale and shift fitted on the data set's own training frames, zero-shot on all training frames."
     )
-    (folder / "table.txt").write_text(f"{table}\n\n{notes}\n", encoding="utf-8")
+    write_atomically(folder / "table.txt", f"{table}\n\n{notes}\n".encode())
     panels = sorted((folder / "panels").glob(f"*_0_epoch{settings.trainer.epochs:03d}.png"))
     write_png(folder / "panel.png", np.vstack([read_rgb(path) for path in panels])[..., ::-1])
     print(f"\nSynthetic world, held-out frames\n\n{table}\n\n{notes}\n")

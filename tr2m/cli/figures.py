@@ -12,6 +12,8 @@ from typing import Any
 
 from tr2m.cli.options.app import hydra_app
 
+FORMATS = ("png", "pdf")
+
 
 @hydra_app("figures")
 def main(config: dict[str, Any]) -> None:
@@ -28,6 +30,8 @@ def main(config: dict[str, Any]) -> None:
     from tr2m.paper.figures.relations import save_embedding, save_scale_relation
 
     settings = read_settings(FigureSettings, config)
+    if settings.format not in FORMATS:
+        raise UserError(f"format={settings.format}: expected one of {', '.join(FORMATS)}")
     known = ("3", "4", "5", "7", "maps", "scale")
     wanted = known if settings.figure == "all" else (str(settings.figure),)
     if unknown := set(wanted) - set(known):
@@ -42,21 +46,21 @@ def main(config: dict[str, Any]) -> None:
     folder = Path(settings.ckpt).absolute().parent.parent / "figures"
     folder = Path(settings.out) if settings.out else folder
 
-    frames = read_frames(models, sets, settings.frames, device)
+    suffix, frames = settings.format, read_frames(models, sets, settings.frames, device)
     firsts = [some[0] for some in frames.values()]
     if "3" in wanted:
         for dataset, some in frames.items():
-            save_comparison(folder / f"figure3_{dataset}.png", some)
+            save_comparison(folder / f"figure3_{dataset}.{suffix}", some)
     if "4" in wanted:
-        save_corrections(folder / "figure4.png", firsts)
+        save_corrections(folder / f"figure4.{suffix}", firsts)
     if "7" in wanted:
-        save_comparison(folder / "figure7.png", firsts)
+        save_comparison(folder / f"figure7.{suffix}", firsts)
     if "maps" in wanted:
-        save_maps(folder / "maps.png", firsts)
+        save_maps(folder / f"maps.{suffix}", firsts)
     if {"5", "scale"} & set(wanted):
         many = read_frames(models, sets, settings.scatter_frames, device)
         if "5" in wanted:
-            save_embedding(folder / "figure5.png", [frame for some in many.values() for frame in some])
+            save_embedding(folder / f"figure5.{suffix}", [frame for some in many.values() for frame in some])
         if "scale" in wanted:
-            save_scale_relation(folder / "scale.png", many)
-    print("\n".join(f"written: {path}" for path in sorted(folder.glob("*.png"))))
+            save_scale_relation(folder / f"scale.{suffix}", many)
+    print("\n".join(f"written: {path}" for path in sorted(folder.glob(f"*.{suffix}"))))

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from tr2m.cli.options.app import hydra_app
 from tr2m.errors import UserError
+from tr2m.files import write_atomically, written_to
 from tr2m.paper.tables.layout import World, in_world, read_layout
 from tr2m.paper.tables.plan import Command, plan, plan_text
 from tr2m.paper.tables.results import fill, read_results
@@ -53,12 +54,13 @@ def main(config: dict[str, Any]) -> None:
             run([step for step in steps if step.can_run], settings.jobs)
         return
     folder = Path(settings.out) if settings.out else outputs / "tables"
-    folder.mkdir(parents=True, exist_ok=True)
     for table in filled:
         text = table_text(table)
         print(markdown(text))
         for suffix, render in FORMATS.items():
-            (folder / f"{table.layout.name}.{suffix}").write_text(render(text), encoding="utf-8")
+            path = folder / f"{table.layout.name}.{suffix}"
+            with written_to(path):
+                write_atomically(path, render(text).encode())
     print(f"written: {folder}/table*.md, .tex, .csv")
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from tr2m.drawing.colours import ABS_REL, MAP, RELATIVE_DEPTH, holes
+from tr2m.files import temporary_for, written_to
 
 if TYPE_CHECKING:
     # Imported late below because nothing but pictures needs it.
@@ -118,6 +119,7 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def save(figure: Figure, path: Path, dpi: int = 90) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=dpi)
+def save(figure: Figure, path: Path, dpi: int = 160) -> None:
+    """PNG or PDF, by the suffix. Raises UserError if the disk cannot hold it."""
+    with written_to(path), temporary_for(path) as temporary:
+        figure.savefig(temporary, dpi=dpi, format=path.suffix[1:])

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tr2m.data.decoding.arrays import NPY, read_npy, read_npz
 from tr2m.data.decoding.decode import read_depth_png
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.errors import UserError
@@ -79,11 +80,7 @@ class SavedPredictions:
         """Metres, or relative depth. Raises UserError if the file is no map of finite numbers."""
         if path.suffix == ".png":
             return read_depth_png(path, self.units_per_metre)
-        try:
-            values = np.load(path, allow_pickle=False)
-            values = next(iter(values.values())) if path.suffix == ".npz" else values
-        except (OSError, ValueError, EOFError, StopIteration) as error:
-            raise UserError(f"{path}: cannot be read as {path.suffix} ({error})") from error
+        values = read_npy(path) if path.suffix == NPY else read_npz(path)
         if values.ndim != 2 or values.dtype.kind not in "fiu" or not np.isfinite(values).all():
             raise UserError(
                 f"{path}: got {values.dtype} of shape {values.shape}, expected a finite map (height, width)"

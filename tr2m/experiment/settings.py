@@ -128,6 +128,8 @@ class FigureSettings(FolderSettings):
     """Of each data set."""
     scatter_frames: PositiveInt
     """Of each data set, where every frame or token is a point."""
+    format: str
+    """png or pdf."""
     out: str | None
     """Folder of the pictures."""
     device: str

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from tr2m.data.decoding.decode import read_npy
+from tr2m.data.decoding.arrays import read_npy
 from tr2m.data.decoding.encode import write_png
 from tr2m.drawing.colours import DEPTH, MAP, colourise
 from tr2m.errors import UserError

@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import cv2
@@ -16,6 +15,7 @@ from jaxtyping import Float, Shaped, UInt8, UInt16
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
+from tr2m.data.decoding.arrays import NPY, map_npy
 from tr2m.data.decoding.frame_size import require_same_size
 from tr2m.data.decoding.image_header import ImageHeader, read_header
 from tr2m.data.decoding.stored_png import with_stored_pixels
@@ -24,7 +24,6 @@ from tr2m.types import Frame
 
 # 400 MB as float32 of one channel; the largest frame of a supported data set has 3 megapixels.
 MAX_PIXELS = 100_000_000
-NPY = ".npy"
 # Bytes in which the size nearly always stands; a longer read costs more than all else when a table of frames is read.
 _HEAD = 2**12
 
@@ -112,34 +111,14 @@ def read_size(path: Path) -> tuple[int, int]:
     return header.height, header.width
 
 
-def read_npy(path: Path) -> np.ndarray:
-    """The array in a .npy file. Raises UserError if it is missing, truncated, or not an array of plain numbers."""
-    return np.array(_map_npy(path))
-
-
 def _map_depth(path: Path) -> np.ndarray:
-    array = _map_npy(path).squeeze()
+    array = map_npy(path).squeeze()
     if array.dtype == np.bool_:
         raise UserError(f"{path}: got a mask (true and false), expected depth: integers or floats.")
     if array.dtype.itemsize == 1:
         raise UserError(f"{path}: got {array.dtype}, expected depth of more than 8 bits. {_EIGHT_BITS}")
     if array.ndim != 2:
         raise UserError(f"{path}: got an array of {array.shape}, expected depth: (height, width).")
-    return array
-
-
-def _map_npy(path: Path) -> np.ndarray:
-    try:
-        # Mapped first: a file that is shorter than its header says is refused before memory is asked for.
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise UserError(f"no file {path}: expected an array there. {_COMPARE}") from None
-    # EOFError: an empty file. ValueError: a truncated one, or one that would have to be unpickled. TokenError: a header
-    # that is not the Python it should be. SyntaxError: a type in it that is not.
-    except (OSError, EOFError, ValueError, TokenError, SyntaxError) as error:
-        raise UserError(f"{path}: expected a .npy file of numbers, got: {error}. Copy or unpack it again.") from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
-        raise UserError(f"{path}: expected a .npy file of real numbers, got {getattr(array, 'dtype', 'an archive')}.")
     return array
 
 

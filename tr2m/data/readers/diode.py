@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tr2m.data.decoding.decode import pair, read_depth_array, read_image, read_npy
+from tr2m.data.decoding.arrays import read_npy
+from tr2m.data.decoding.decode import pair, read_depth_array, read_image
 from tr2m.data.depth_dataset import ListedDataset
 from tr2m.data.splits import select_split
 from tr2m.data.transforms import resized_first

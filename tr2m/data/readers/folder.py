@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from tr2m.data.captions.files import CaptionSource
-from tr2m.data.decoding.decode import NPY, pair, read_depth_array, read_depth_units, read_image
+from tr2m.data.decoding.arrays import NPY
+from tr2m.data.decoding.decode import pair, read_depth_array, read_depth_units, read_image
 from tr2m.data.depth_dataset import DepthDataset, require_root
 from tr2m.data.readers.frame_table import FrameRow, find_frame_table, read_frame_table, require_held_out
 from tr2m.data.splits import HELD_OUT, TRAIN

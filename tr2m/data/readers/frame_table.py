@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tr2m.data.captions.files import is_sentence
-from tr2m.data.decoding.decode import NPY, read_size
+from tr2m.data.decoding.arrays import NPY
+from tr2m.data.decoding.decode import read_size
 from tr2m.data.decoding.frame_size import require_same_size
 from tr2m.data.file_names import on_disk
 from tr2m.data.readers.listing import read_lines
