@@ -15,6 +15,7 @@ from tr2m.data.depth_dataset import DepthDataset
 from tr2m.data.eval_regions import FullFrame
 from tr2m.evaluation.protocol import Protocol
 from tr2m.experiment.settings import TrainSettings
+from tr2m.experiment.start import Start
 from tr2m.experiment.trainer import assemble_trainer
 from tr2m.training.run.run_log import RunLog
 from tr2m.training.trainer import Trainer
@@ -39,6 +40,7 @@ def make_trainer(
     *overrides: str,
     sets: list[DepthDataset] | None = None,
     config: dict[str, Any] | None = None,
+    start: Start | None = None,
     **changes: Any,
 ) -> Trainer:
     """Batches of two, five batches an epoch, two epochs; or as a whole composed `config` has it."""
@@ -47,7 +49,7 @@ def make_trainer(
     sets = sets or [Flat([1, 2, 3, 4, 5], [48] * 5, "near"), Flat([6, 7, 8, 9], [30] * 4, "far")]
     validation_sets = [ValidationSet(dataset, PROTOCOL, True) for dataset in sets]
     return assemble_trainer(
-        read_settings(TrainSettings, settings), sets, validation_sets, RunLog(folder, settings, [], CPU)
+        read_settings(TrainSettings, settings), sets, validation_sets, RunLog(folder, settings, [], CPU), start
     )
 
 

@@ -32,6 +32,7 @@ ENCODERS = {
     "metric_depth.py",
     "depth_anything_metric.py",
     "llava.py",
+    "blip.py",
     "panoptic.py",
 }
 

@@ -13,6 +13,11 @@ import tiny
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
+    BertTokenizerFast,
+    BlipConfig,
+    BlipForConditionalGeneration,
+    BlipImageProcessor,
+    BlipProcessor,
     CLIPVisionConfig,
     LlamaConfig,
     LlavaNextConfig,
@@ -28,6 +33,7 @@ from transformers import (
 from world import Flat
 
 from tr2m.build import build
+from tr2m.captioning.blip import BlipCaptioner
 from tr2m.captioning.captioner import Captioner
 from tr2m.captioning.llava import LlavaCaptioner
 from tr2m.captioning.pack import pack_captions
@@ -39,7 +45,7 @@ SPECIAL = ["<pad>", "<s>", "</s>", "<unk>", "<image>"]
 WORDS = ["a", "room", "with", "chairs", "USER", ":", "?", "What", "is", "it"]
 NARROW = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2}
 IMAGE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
-TINY = {"llava_vicuna": "tiny/llava", "llava_mistral": "tiny/llava", "objects": "tiny/mask2former"}
+TINY = {"llava_vicuna": "tiny/llava", "llava_mistral": "tiny/llava", "objects": "tiny/mask2former", "blip": "tiny/blip"}
 LABELS = {0: "wall-other-merged", 1: "person", 2: "floor-wood", 3: "traffic light"}
 
 
@@ -75,6 +81,25 @@ def save_llava(folder: Path) -> None:
     model.save_pretrained(folder)
 
 
+def save_blip(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(word.lower() for word in WORDS), "photo", "of"]
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n")
+    images = BlipImageProcessor(size={"height": 28, "width": 28})
+    tokenizer = BertTokenizerFast(str(folder / "vocab.txt"))
+    BlipProcessor(images, tokenizer).save_pretrained(folder)
+    # The token that begins a caption is, as in the published model, beyond the tokenizer's own words.
+    numbers = {"bos_token_id": len(words), "eos_token_id": 3, "sep_token_id": 3, "pad_token_id": 0}
+    text = {"vocab_size": len(words) + 2, "encoder_hidden_size": 16, "initializer_range": 1.0}
+    torch.manual_seed(0)
+    config = BlipConfig(
+        text_config={**NARROW, **text, **numbers, "num_hidden_layers": 1},
+        vision_config={**NARROW, "num_hidden_layers": 1, "image_size": 28, "patch_size": 14, "initializer_range": 1.0},
+        projection_dim=16,
+    )
+    BlipForConditionalGeneration(config).save_pretrained(folder)
+
+
 def save_mask2former(folder: Path) -> None:
     Mask2FormerImageProcessor(size={"shortest_edge": 32, "longest_edge": 64}, size_divisor=32).save_pretrained(folder)
     stages = {"depths": [1] * 4, "num_heads": [1] * 4, "out_features": [f"stage{number}" for number in (1, 2, 3, 4)]}
@@ -98,6 +123,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
     save_llava(folder / TINY["llava_vicuna"])
     save_mask2former(folder / TINY["objects"])
+    save_blip(folder / TINY["blip"])
     return folder
 
 
@@ -123,6 +149,20 @@ def test_llava_answers_every_prompt_on_one_line(source: str):
     assert captioner.describe(255 - IMAGE) != answers
     assert captioner.describe(IMAGE) == answers
     assert captioner.description == "tiny/llava, 5 prompts, line 1"
+
+
+def test_blip_describes_a_picture_and_finishes_sentences():
+    captioner = load("blip", max_new_tokens=6)
+    assert isinstance(captioner, BlipCaptioner)
+    assert isinstance(captioner.network, BlipForConditionalGeneration)
+    sentences = captioner.describe(IMAGE)
+    assert len(sentences) == 3
+    assert sentences[1].startswith("a photo of")
+    assert all(len(sentence.split()) <= 3 + 6 for sentence in sentences)
+    assert captioner.describe(IMAGE) == sentences
+    assert captioner.describe(255 - IMAGE) != sentences
+    assert len(load("blip", max_new_tokens=1).describe(IMAGE)[1].split()) == 4
+    assert captioner.description == "tiny/blip, 3 beginnings, line 1"
 
 
 def test_answers_do_not_depend_on_the_length_of_the_other_questions():
@@ -182,6 +222,6 @@ def test_missing_and_broken_weights_are_told(weights: Path):
         load("llava_vicuna", repo_id="tiny/none")
     (weights / "tiny/broken").mkdir()
     (weights / "tiny/broken/config.json").write_text("{}")
-    for source in ("llava_vicuna", "objects"):
+    for source in ("llava_vicuna", "objects", "blip"):
         with pytest.raises(UserError, match="tiny/broken: transformers cannot load it"):
             load(source, repo_id="tiny/broken")

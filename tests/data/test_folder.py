@@ -6,6 +6,7 @@ import pytest
 import trees
 from readers import opened
 
+from tr2m.data.captions.files import OneSentence
 from tr2m.errors import UserError
 
 HEADER = "image,depth,metres_per_unit,caption"
@@ -41,7 +42,7 @@ def test_every_wrong_row_is_reported_with_its_line(tree):
         "color/000007.jpg,depth/000007.png,zero,A kitchen.",
         "color/000007.jpg,depth/000007.png,-1,A kitchen.",
         "color/000007.jpg,depth/000007.png,inf,A kitchen.",
-        "color/000007.jpg,depth/000007.png,0.001,",
+        "color/000007.jpg,,0.001,A kitchen.",
         "color/000007.jpg,color/000007.jpg,0.001,A kitchen.",
         GOOD,
         "color/000007.jpg,depth/000007.png,0.001,A kitchen, red.",
@@ -191,12 +192,40 @@ def test_what_is_infinite_negative_or_nan_was_not_measured(tree):
     assert sample.valid[0, :6].tolist() == [False] * 5 + [True]
 
 
+def test_frames_without_a_sentence_are_named(tree):
+    images = [f"color/{number:06d}" for number in range(8)]
+    for image in images:
+        (tree / f"{image}.jpg").write_bytes((tree / "color/000009.jpg").read_bytes())
+    rows = [f"{image}.jpg,depth/000000.png,0.001,{'A kitchen.' if image == images[1] else ' '}" for image in images]
+    table(tree, *rows)
+    first = ", ".join([images[0], *images[2:6]])
+    with pytest.raises(
+        UserError, match=rf'train.csv: 7 of 8 frames have no caption: {first} and 2 more\. .*sentence="'
+    ):
+        opened("folder", tree, captions=None)
+    given = opened("folder", tree, captions=OneSentence(" A corridor. "))
+    assert {given.evaluation_sample(index).caption for index in (0, 1)} == {"A corridor."}
+    assert given.conditions()["caption_source"] == 'one sentence: "A corridor."'
+    table(tree, GOOD.removesuffix(",A kitchen."), header=HEADER.removesuffix(",caption"))
+    with pytest.raises(UserError, match=r"1 of 1 frames have no caption: color/000000\. "):
+        opened("folder", tree, captions=None)
+    assert len(opened("folder", tree, captions=OneSentence("A corridor."))) == 1
+    with pytest.raises(UserError, match="expected a sentence of one line"):
+        OneSentence(" \n")
+    (tree / "train.csv").unlink()
+    row = {"image": "color/000000.jpg", "depth": "depth/000000.png", "metres_per_unit": 0.001}
+    for caption in ({}, {"caption": None}, {"caption": []}, {"caption": ""}):
+        table(tree, json.dumps(row | caption), header="", name="train.jsonl")
+        with pytest.raises(UserError, match="1 of 1 frames have no caption"):
+            opened("folder", tree, captions=None)
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
         ("{", "line 1: got no JSON"),
         (f'{{"image": {"1" * 5000}}}', "line 1: got no JSON"),
-        ("[1]", r"line 1: got \[1\], expected values for image, depth, metres_per_unit, caption"),
+        ("[1]", r"line 1: got \[1\], expected values for image, depth, metres_per_unit"),
         (json.dumps({"image": "color/000000.jpg"}), "line 1: got .*, expected values for"),
     ],
 )
@@ -207,7 +236,7 @@ def test_wrong_json_lines(tree, row, message):
         opened("folder", tree)
 
 
-@pytest.mark.parametrize("caption", [[], [""], [3], 3, "A\nkitchen.", ["A kitchen.", "A\rsink."]])
+@pytest.mark.parametrize("caption", [[""], [3], 3, "A\nkitchen.", ["A kitchen.", "A\rsink."]])
 def test_wrong_captions_in_json_lines(tree, caption):
     (tree / "train.csv").unlink()
     row = {"image": "color/000000.jpg", "depth": "depth/000000.png", "metres_per_unit": 0.001, "caption": caption}

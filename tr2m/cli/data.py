@@ -104,11 +104,10 @@ def show(arguments: list[str]) -> None:
     dataset, split = settings.dataset, settings.split or settings.dataset.eval_split
     name, protocol = next(iter(dataset.chosen_protocols(settings.protocol).items()))
     frames = dataset.read_without_captions(split, **protocol.get("reader", {}))
-    if "captions" in dataset.reader:
-        try:
-            frames = frames.with_captions(build(dataset.reader["captions"]))
-        except UserError as error:
-            print(f"shown without captions: {error}")
+    try:
+        frames = frames.with_captions(build(dataset.reader.get("captions")) or frames.own_captions())
+    except UserError as error:
+        print(f"shown without captions: {error}")
     path = Path(settings.out or Path(settings.paths.outputs, "contact_sheets", f"{dataset.name}_{split}.png"))
     indices = choose_frames(frames.sample_ids, settings.n, settings.seed)
     save_contact_sheet(path, frames, build_protocol(name, protocol), indices)

@@ -100,6 +100,10 @@ class DepthDataset(Dataset, ABC):
         caption = self.captions.lines(self.split, self.sample_ids[index])[0]
         return DepthSample(image, depth, depth > 0, caption, self.sample_ids[index], relative_depth)
 
+    def own_captions(self) -> CaptionSource:
+        """The captions that come with the frames. Raises UserError that names frames without one."""
+        return self.captions
+
     def with_captions(self, captions: CaptionSource) -> DepthDataset:
         """The same frames under other captions."""
         other = copy(self)

@@ -16,6 +16,7 @@ from tr2m.errors import UserError
 from tr2m.evaluation.evaluator import EvaluationSet
 from tr2m.evaluation.protocol import Protocol
 from tr2m.experiment.settings import TrainSettings
+from tr2m.experiment.start import Start
 from tr2m.experiment.trainer import assemble_trainer
 from tr2m.training.run.checkpoint_folder import newest_checkpoint
 from tr2m.training.run.resume import locate_run
@@ -118,10 +119,12 @@ def build_trainer(config: dict[str, Any], overrides: list[str]) -> Trainer:
         if settings.resume == "auto":
             # Again: whoever had the folder may have written a newer one since.
             checkpoint = on_main(lambda: newest_checkpoint(folder / "checkpoints"))
+        # A resumed run has its weights from its own checkpoint.
+        start = None if checkpoint or settings.init_from is None else Start.read(settings.init_from)
         train_sets, evaluation_sets = build_datasets(settings.data.datasets, settings.augmentation)
         trained = {dataset.name for dataset in train_sets}
         validation_sets = [ValidationSet(s.dataset, s.protocol, s.dataset.name in trained) for s in evaluation_sets]
-        trainer = assemble_trainer(settings, train_sets, validation_sets, log)
+        trainer = assemble_trainer(settings, train_sets, validation_sets, log, start)
         if checkpoint:
             trainer.resume(checkpoint)
     return trainer

@@ -31,6 +31,10 @@ class FolderSettings:
     paths: PathSettings
     root: str | None
     """The data set's folder, where there is only one data set; it stands in the reader's own `root`, too."""
+    sentence: str | None = None
+    """One for all frames of the only data set; it stands in the reader's own `captions`, too."""
+    caption_file: str | None = None
+    """As `sentence`, a file that tr2m captions wrote."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class TrainSettings(ExperimentSettings):
     """The experiment's: first folder of the run's path."""
     run_id: str | int | None
     """Second folder; None is the time of the start."""
+    init_from: str | None
+    """A checkpoint in any form that `load_model` takes, or "released": where the trained weights start from."""
     resume: str | None
     """A checkpoint file, or auto: the newest whole checkpoint of `run_id`, or of this experiment."""
 

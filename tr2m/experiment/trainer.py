@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tr2m.build import build
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.experiment.settings import ExperimentSettings
+from tr2m.experiment.start import Start
 from tr2m.feature_cache.find import check_complete, find_caches
 from tr2m.models.compilation import compile_networks
 from tr2m.training.run.run_log import RunLog
@@ -20,11 +21,19 @@ def assemble_trainer(
     train_sets: Sequence[DepthDataset],
     validation_sets: Sequence[ValidationSet],
     log: RunLog,
+    start: Start | None = None,
 ) -> Trainer:
-    """The trainer that the settings describe, on the log's device. Its first weights depend on the seed alone."""
+    """The trainer that the settings describe, on the log's device. Its first weights are those of `start`, or depend on
+    the seed alone.
+    """
     seed_everything(settings.seed)
     model = build(settings.model, "model").to(log.device)
+    if start:
+        start.load_into(model, train_sets)
+    # Not before: its momentum branch begins as a copy of the model's encoder.
     contrast = build(settings.contrast, "contrast", model=model).to(log.device)
+    if start:
+        start.log_what_is_new(contrast)
     if settings.trainer.panels and validation_sets:
         model.require_maps(f"trainer.panels={settings.trainer.panels}")
     caches = find_caches(settings.cache, settings.augmentation, settings.model, model, log.device)

@@ -81,10 +81,10 @@ def check_dataset(settings: DatasetSettings, how: Thoroughness) -> Findings:
     """
     findings = Findings()
     seen = Seen()
-    captions = None
-    if "captions" in settings.reader:
+    captions, given = None, settings.reader.get("captions")
+    if given:
         try:
-            captions = build(settings.reader["captions"])
+            captions = build(given)
         except UserError as error:
             findings.problems.append(str(error))
     for label, split, changes in readings(settings):
@@ -102,11 +102,21 @@ def check_dataset(settings: DatasetSettings, how: Thoroughness) -> Findings:
         indices = choose_frames(dataset.sample_ids, how.frames or len(dataset), how.seed)
         findings.facts.append(f"{label}: {len(dataset):,} frames, {len(indices):,} of them decoded")
         check_frames(label, dataset, indices, how, findings, seen)
+        if label != split:
+            continue
         # The readers of the synthetic world and of a folder of one's own have captions of their own.
-        source = captions if "captions" in settings.reader else dataset.captions
-        if label == split and source:
+        if source := captions if given else own_captions(dataset, findings):
             check_captions(source, dataset, how, findings)
     return findings
+
+
+def own_captions(dataset: DepthDataset, findings: Findings) -> CaptionSource | None:
+    """The captions that come with the frames; None, and a problem, if some have none."""
+    try:
+        return dataset.own_captions()
+    except UserError as error:
+        findings.problems.append(str(error))
+        return None
 
 
 def readings(settings: DatasetSettings) -> list[tuple[str, str, dict[str, Any]]]:

@@ -11,24 +11,42 @@ from tr2m.errors import UserError
 
 # Each becomes a folder or a file below paths.outputs or paths.captions.
 NAMES = ("name", "run_id")
+# Options that replace a reader's captions: the class that provides them, and its argument.
+CAPTIONS = {
+    "sentence": ("tr2m.data.captions.files.OneSentence", "sentence"),
+    "caption_file": ("tr2m.data.captions.packed.PackedCaptions", "file"),
+}
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
-    """The config as plain containers, interpolations resolved. Raises UserError if root= fits no data set."""
+    """The config as plain containers, interpolations resolved, with what is for the only data set put into its reader.
+
+    Raises UserError if there is no such data set.
+    """
     if config.get("root") is not None:
-        reader_with_root(config).root = config.root
+        reader_with_root(config, "root").root = config.root
+    given = [key for key in CAPTIONS if config.get(key) is not None]
+    if len(given) > 1:
+        raise UserError(f"{' and '.join(given)}: expected one of them, both say what the captions are")
+    for key in given:
+        target, argument = CAPTIONS[key]
+        captions = {"_target_": target, argument: config[key]}
+        OmegaConf.update(reader_with_root(config, key), "captions", captions, merge=False, force_add=True)
     return OmegaConf.to_container(config, resolve=True)
 
 
-def reader_with_root(config: DictConfig) -> DictConfig:
-    """The reader whose folder root= gives: the only one with a folder. Raises UserError unless there is one."""
+def reader_with_root(config: DictConfig, option: str) -> DictConfig:
+    """The reader that an option such as root= is for: the only one with a folder. Raises UserError otherwise."""
     entries = {"dataset": config.dataset} if "dataset" in config else {}
     for name, entry in config.get("data", {}).get("datasets", {}).items():
         entries[f"data.datasets.{name}"] = entry
     keys = [f"{key}.reader.root" for key, entry in entries.items() if "root" in entry.reader]
     if len(keys) != 1:
         several = f"give one of {', '.join(f'{key}=...' for key in keys)}" if keys else "no data set here has a folder"
-        raise UserError(f"root={config.root} is for one data set, with data=folder or dataset=<name>: {several}")
+        if option != "root" and keys:
+            several = f"set the captions of {' or '.join(key.removesuffix('.root') for key in keys)}"
+        line = f"{option}={config[option]}"
+        raise UserError(f"{line} is for one data set, with data=folder or dataset=<name>: {several}")
     return OmegaConf.select(config, keys[0].rpartition(".")[0])
 
 

@@ -11,8 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from tr2m.cli.options.spelling import hint, in_quotes
 from tr2m.errors import UserError
 
-# Options whose value is a text, though the config's default is null: files and folders, and names of folders.
-FILES = ("ckpt", "resume", "out", "root", "folder", "file")
+# Options whose value is a text, though the config's default is null: files, folders, sentences; and names of folders.
+FILES = ("ckpt", "resume", "init_from", "out", "root", "folder", "file", "caption_file", "sentence")
 NAMES = ("name", "run_id", "label")
 KINDS = {bool: (bool,), int: (int,), float: (int, float), str: (str, int, float), DictConfig: (dict,)}
 

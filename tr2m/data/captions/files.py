@@ -43,6 +43,19 @@ class NoCaptions:
         return ["(no caption)"]
 
 
+class OneSentence:
+    """The same sentence about every frame: where all show one kind of place. Raises UserError if it is none."""
+
+    def __init__(self, sentence: str) -> None:
+        if not is_sentence(sentence):
+            raise UserError(f"sentence={sentence!r}: expected a sentence of one line")
+        self.sentence = sentence.strip()
+        self.description = f'one sentence: "{self.sentence}"'
+
+    def lines(self, split: str, sample_id: str) -> list[str]:
+        return [self.sentence]
+
+
 class CaptionFiles:
     """One text file per frame, `<root>/<split>/<sample_id>.txt`, one sentence per line: the layout of RSA's captions.
 

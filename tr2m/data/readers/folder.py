@@ -14,16 +14,26 @@ from tr2m.data.decoding.decode import pair, read_depth_array, read_depth_units, 
 from tr2m.data.depth_dataset import DepthDataset, require_root
 from tr2m.data.readers.frame_table import FrameRow, find_frame_table, read_frame_table, require_held_out
 from tr2m.data.splits import HELD_OUT, TRAIN
+from tr2m.errors import UserError
 from tr2m.types import UNITS_PER_METRE, Frame, Unit
+
+NAMED = 5
 
 
 class TableCaptions:
-    """The sentences of a table of frames."""
+    """The sentences of a table of frames. Raises UserError that names frames without one."""
 
     description = "the data set's own table, line 1"
 
-    def __init__(self, rows: Sequence[FrameRow]) -> None:
+    def __init__(self, table: Path, rows: Sequence[FrameRow]) -> None:
         self.captions = {row.sample_id: row.captions for row in rows}
+        if missing := [row.sample_id for row in rows if not row.captions]:
+            more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+            raise UserError(
+                f"{table}: {len(missing)} of {len(rows)} frames have no caption: {', '.join(missing[:NAMED])}{more}. "
+                'Write one for each, give one sentence for all (sentence="a corridor in an office"), or have a model '
+                "describe them (tr2m captions, then caption_file=...); docs/own_data.md shows how"
+            )
 
     def lines(self, split: str, sample_id: str) -> list[str]:
         return self.captions[sample_id]
@@ -44,12 +54,15 @@ class Folder(DepthDataset):
 
     def index_frames(self) -> list[str]:
         root = require_root(self.root, self.name)
-        table, training_table = find_frame_table(root, self.split), find_frame_table(root, TRAIN)
-        self.rows = read_frame_table(table)
+        self.table, training_table = find_frame_table(root, self.split), find_frame_table(root, TRAIN)
+        self.rows = read_frame_table(self.table)
         if self.split in HELD_OUT and training_table.exists():
-            require_held_out(self.rows, table, training_table)
-        self.captions = self.captions or TableCaptions(self.rows)
+            require_held_out(self.rows, self.table, training_table)
+        self.captions = self.captions or self.own_captions()
         return [row.sample_id for row in self.rows]
+
+    def own_captions(self) -> CaptionSource:
+        return TableCaptions(self.table, self.rows)
 
     def conditions(self) -> dict[str, object]:
         return {**super().conditions(), "invalid": self.invalid}

@@ -1,4 +1,4 @@
-"""A user's own table of frames: CSV or JSON lines with image, depth, metres_per_unit and caption."""
+"""A user's own table of frames: CSV or JSON lines with image, depth, metres_per_unit and, optionally, caption."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from tr2m.data.file_names import on_disk
 from tr2m.data.readers.listing import read_lines
 from tr2m.errors import UserError
 
-COLUMNS = ("image", "depth", "metres_per_unit", "caption")
+COLUMNS = ("image", "depth", "metres_per_unit")
+"""That a table must have."""
 TABLE_SUFFIXES = (".jsonl", ".csv")
 DEPTH_SUFFIXES = (".png", ".tif", ".tiff", NPY)
 # Files are opened at a time: on a network drive, where each takes milliseconds, nothing else counts.
@@ -35,6 +36,7 @@ class FrameRow:
     metres_per_unit: float
     """Of the depth file's numbers."""
     captions: list[str]
+    """None where the table has no sentence about the frame."""
     sample_id: str
     """The image's path as the table has it, without extension."""
 
@@ -122,13 +124,17 @@ def _row(record: dict[str, Any] | str, folder: Path) -> FrameRow:
     image, depth = (_file(record[column], folder) for column in ("image", "depth"))
     if depth.suffix.lower() not in DEPTH_SUFFIXES:
         raise UserError(f"got depth {record['depth']}, expected one of {', '.join(DEPTH_SUFFIXES)}")
-    captions = record["caption"] if isinstance(record["caption"], list) else [record["caption"]]
+    given = record.get("caption")
+    captions = given if isinstance(given, list) else [given] if not_blank(given) else []
     if not all(map(is_sentence, captions)):
-        raise UserError(
-            f"got caption {record['caption']!r}, expected a sentence in one line, or a list of them in JSON lines"
-        )
+        raise UserError(f"got caption {given!r}, expected a sentence in one line, or a list of them in JSON lines")
     scale = _scale(record["metres_per_unit"])
     return FrameRow(image, depth, scale, [caption.strip() for caption in captions], _sample_id(record))
+
+
+def not_blank(caption: Any) -> bool:
+    """Whether a cell holds anything."""
+    return caption is not None and caption != "" and not (isinstance(caption, str) and caption.isspace())
 
 
 def _parsed(record: dict[str, Any] | str) -> Any:

@@ -11,7 +11,7 @@ from tr2m.errors import UserError
 from tr2m.training.run.checkpoint_folder import newest_checkpoint
 
 # What a resumed run must have like its checkpoint. All else may change: epochs, workers, device, processes, folders.
-FIXED = ("model.", "contrast.", "objective.", "optim.", "data.", "augmentation", "seed")
+FIXED = ("model.", "contrast.", "objective.", "optim.", "data.", "augmentation", "seed", "init_from")
 FIXED += tuple(f"trainer.{name}" for name in ("batch_size", "mixing", "clip_norm"))
 FREE_DATA = ("root", "split_file", "plausible_median")
 """Where files are, for their frames are compared themselves; and what is only checked."""
@@ -81,7 +81,8 @@ def check_same_experiment(path: Path, stored: Mapping[str, Any], present: Mappin
     models = [options.get("model._target_", "nothing").rpartition(".")[2] for options in (old, new)]
     if models[0] != models[1]:
         raise UserError(f"{path} is a checkpoint of {models[0]}, expected one of {models[1]}: give its model=")
-    names = [name for name in sorted(old.keys() | new.keys()) if old.get(name, "-") != new.get(name, "-")]
+    # An option that is null is as one that an older version did not have.
+    names = [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
     if names:
         shown = [f"{name}: {old.get(name, '-')!r} there, {new.get(name, '-')!r} here" for name in names[:SHOWN]]
         more = [f"and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
