@@ -19,7 +19,7 @@ FLOORS = (
     {"inference", "points"},
     {"training", "paper"},
     {"experiment"},
-    {"benchmark"},
+    {"benchmark", "app"},
     {"cli"},
     {"__main__"},
 )

@@ -1,6 +1,8 @@
 """Point clouds and meshes, read back by the library that others read them with."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,12 @@ from tr2m.points.camera import Camera
 
 SIZE = (12, 17)
 CAMERA = Camera.from_focal_px(SIZE, 15.0)
+
+
+def gltf(path: Path) -> dict[str, Any]:
+    """The JSON chunk of a binary glTF: its length stands at byte 12, its text from byte 20."""
+    data = path.read_bytes()
+    return json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])
 
 
 def ramp() -> np.ndarray:
@@ -58,6 +66,11 @@ def test_a_mesh_read_back_has_its_vertices_texture_and_an_upright_node(tmp_path:
     u, v = surface.visual.uv.T
     at = texture[np.floor((1 - v) * SIZE[0]).astype(int), np.floor(u * SIZE[1]).astype(int)]
     np.testing.assert_array_equal(at, image[rows, columns])
+    # Viewers show these colours as they are: no light of their own, nothing that darkens them.
+    (material,) = gltf(tmp_path / "a.glb")["materials"]
+    assert material["extensions"] == {"KHR_materials_unlit": {}}
+    assert material["pbrMetallicRoughness"]["baseColorFactor"] == [1, 1, 1, 1]
+
     # Facing the camera, which sits at the origin, and turned upright by the node.
     towards = (surface.face_normals * -surface.triangles_center).sum(axis=1)
     assert (towards > 0).all()
@@ -84,8 +97,8 @@ def test_where_the_relative_depth_is_nothing_the_depth_is_the_shifts_alone():
 
 def test_large_maps_are_thinned_to_the_limit(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(files, "MAX_POINTS", 30)
-    assert files.thinning((5, 6)) == 1
-    assert files.thinning((5, 7)) == 2
+    assert files.thinning((5, 6), files.MAX_POINTS) == 1
+    assert files.thinning((5, 7), files.MAX_POINTS) == 2
     keep = np.ones(SIZE, bool)
     cloud = files.point_cloud(ramp(), picture(), keep, CAMERA)
     assert len(cloud.vertices) == 4 * 6  # every third row and column

@@ -22,6 +22,7 @@ COMMANDS = {
     "train": "train TR2M, or a model that it is compared with",
     "eval": "score a checkpoint or a baseline on a data set",
     "predict": "metric depth of a photo, or of a folder of photos, and a sentence",
+    "app": "the same in the browser, on this machine",
     "data": "prepare, check and show data sets",
     "captions": "describe every frame of a data set, in one file",
     "tables": "the paper's tables, its numbers beside this project's",

@@ -14,6 +14,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "x")
 # Names of matplotlib's colour maps: near is bright, in depth as in relative depth.
 DEPTH, RELATIVE_DEPTH, MAP = "magma_r", "magma", "viridis"
+DIFFERENCE = "RdBu_r"
+"""Of a signed change, with 0 in the middle: blue is less, red is more."""
 ABS_REL = {"cmap": "inferno", "vmin": 0, "vmax": 0.5}
 
 

@@ -69,15 +69,15 @@ def save_scene(
     return {
         "camera": camera.source,
         "focal_px": camera.focal_px,
-        "every_nth_pixel": thinning(depth.shape),
+        "every_nth_pixel": thinning(depth.shape, MAX_POINTS),
         "left_out": {"sky": float(sky.mean()), "edge": float((edge & ~sky).mean())},
     }
 
 
-def thinning(size: tuple[int, int]) -> int:
-    """The least n for which every n-th row and column leaves at most MAX_POINTS pixels."""
+def thinning(size: tuple[int, int], most: int) -> int:
+    """The least n for which every n-th row and column leaves at most `most` pixels."""
     step = 1
-    while -(-size[0] // step) * -(-size[1] // step) > MAX_POINTS:
+    while -(-size[0] // step) * -(-size[1] // step) > most:
         step += 1
     return step
 
@@ -89,7 +89,7 @@ def point_cloud(
     camera: Camera,
 ) -> trimesh.PointCloud:
     """The kept pixels as points with the colours of the image, thinned to MAX_POINTS."""
-    step = thinning(depth.shape)
+    step = thinning(depth.shape, MAX_POINTS)
     chosen = np.zeros_like(keep)
     chosen[::step, ::step] = keep[::step, ::step]
     return load_trimesh().PointCloud(camera.unproject(depth)[chosen], colors=image[chosen])
@@ -108,7 +108,7 @@ def mesh(
     """
     from PIL import Image
 
-    step = thinning(depth.shape)
+    step = thinning(depth.shape, MAX_POINTS)
     kept, points = keep[::step, ::step], camera.unproject(depth)[::step, ::step]
     faces = grid_faces(kept)
     if not len(faces):
@@ -119,10 +119,14 @@ def mesh(
     # Texture coordinates start at the bottom left; a pixel's colour is at its centre.
     uv = np.column_stack([(columns * step + 0.5) / width, 1 - (rows * step + 0.5) / height])
     library = load_trimesh()
+    # A white factor: trimesh's own is 40 % grey.
+    material = library.visual.material.PBRMaterial(
+        baseColorTexture=Image.fromarray(image), baseColorFactor=[255, 255, 255, 255]
+    )
     return library.Trimesh(
         points.reshape(-1, 3)[used],
         faces.reshape(-1, 3),
-        visual=library.visual.TextureVisuals(uv=uv, image=Image.fromarray(image)),
+        visual=library.visual.TextureVisuals(uv=uv, material=material),
         process=False,
     )
 
@@ -150,7 +154,14 @@ def save_mesh(path: Path, surface: trimesh.Trimesh) -> None:
     """.glb: vertices as in the point cloud, under a node that turns them to glTF's y up and z backward, in metres."""
     scene = load_trimesh().Scene()
     scene.add_geometry(surface, node_name="x right, y down, z forward; metres", transform=np.diag([1.0, -1, -1, 1]))
-    path.write_bytes(scene.export(file_type="glb"))
+    path.write_bytes(scene.export(file_type="glb", tree_postprocessor=unlit))
+
+
+def unlit(tree: dict[str, Any]) -> None:
+    """Have viewers show the photo's own colours (glTF's KHR_materials_unlit): its light is in them already."""
+    tree["extensionsUsed"] = ["KHR_materials_unlit"]
+    for material in tree["materials"]:
+        material["extensions"] = {"KHR_materials_unlit": {}}
 
 
 def load_trimesh():
