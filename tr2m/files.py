@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import shutil
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tr2m.errors import UserError
+from tr2m.errors import CannotWriteError
 
 
 @contextmanager
@@ -46,12 +47,12 @@ def write_flushed(path: Path, content: bytes | memoryview) -> None:
 
 @contextmanager
 def written_to(path: Path) -> Iterator[None]:
-    """An OSError in the block becomes a UserError: the disk cannot hold `path`, or it cannot be written there."""
+    """An OSError in the block becomes a CannotWriteError: the disk is full, or nothing can be written there."""
     try:
         yield
     except OSError as error:
         advice = "Make room, or name another folder, and run the command again"
-        raise UserError(f"{path} cannot be written ({error.strerror or error}). {advice}") from error
+        raise CannotWriteError(f"{path} cannot be written ({error.strerror or error}). {advice}") from error
 
 
 @contextmanager
@@ -66,6 +67,9 @@ def whole_folder(path: Path) -> Iterator[Path]:
     try:
         with written_to(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            # What a killed process has left; mkdtemp adds eight letters.
+            for left in path.parent.glob(f".{glob.escape(path.name)}-{'[a-z0-9_]' * 8}"):
+                shutil.rmtree(left, ignore_errors=True)
             temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
             new = temporary / "new"
             new.mkdir()

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -172,18 +174,33 @@ def test_released_means_the_file_among_the_weights(
     with pytest.raises(UserError) as caught:
         read_trained("released")
     message = str(caught.value)
-    for part in (
-        f"no {tmp_path}/tr2m/da_s_vitl_vitl.pth: fetch it from https://github.com/BeileiCui/TR2M",
-        "weights/da_s_vitl_vitl.pth",
-        "without a licence",
-        "missing: timm/vit_large_patch14_dinov2.lvd142m model.safetensors",
-        "missing: timm/vit_large_patch14_clip_224.openai open_clip_model.safetensors",
-        "present: LiheYoung/depth-anything-small-hf model.safetensors",
-    ):
-        assert part in message
+    dinov2, clip = "timm/vit_large_patch14_dinov2.lvd142m", "timm/vit_large_patch14_clip_224.openai"
+    address = "https://github.com/BeileiCui/TR2M/raw/HEAD/weights/da_s_vitl_vitl.pth"
+    assert message.splitlines()[1:-1] == [
+        "  tr2m/da_s_vitl_vitl.pth (the authors' checkpoint, 72 MB, without a licence: yours to load, not to pass on)",
+        f"    curl -fL --create-dirs -o {tmp_path}/tr2m/da_s_vitl_vitl.pth {address}",
+        f"  {dinov2}/model.safetensors (DINOv2, 1.22 GB, Apache-2.0)",
+        f"    hf download {dinov2} model.safetensors --local-dir {tmp_path}/{dinov2}",
+        f"  {clip}/open_clip_model.safetensors (CLIP, 1.71 GB, Apache-2.0)",
+        f"    hf download {clip} open_clip_model.safetensors --local-dir {tmp_path}/{clip}",
+    ]
+    assert message.startswith(f"3 files of weights are missing in {tmp_path} (TR2M_WEIGHTS names another folder)")
     (tmp_path / "tr2m").mkdir()
     save(tmp_path / "tr2m/da_s_vitl_vitl.pth", weights)
     assert read_trained("released")["config"]["name"] == "tr2m_released"
+    # And from here on the others are missing: they are named at once, too, not one by one.
+    with pytest.raises(UserError, match=r"(?s)^2 files of weights .*DINOv2.*hf download.*CLIP.*hf download"):
+        load_model("released")
+
+
+@pytest.mark.parametrize("command", ["hf download --help", "curl --help"])
+def test_the_commands_that_fetch_exist(command: str):
+    program, *rest = command.split()
+    found = shutil.which(program, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if found is None and program == "curl":
+        pytest.skip("no curl on this machine")
+    printed = subprocess.run([found, *rest], capture_output=True, text=True, check=True).stdout
+    assert "--local-dir" in printed or "--output" in printed or "-o," in printed
 
 
 @pytest.mark.usefixtures("toy_frozen")

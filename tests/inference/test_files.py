@@ -13,9 +13,8 @@ from tr2m.inference.predict import Prediction
 def test_every_map_is_written_as_it_is(tmp_path: Path):
     depth = np.array([[0.5, 1.0], [2.0, 6.5]], np.float32)
     maps = {"scale_map": depth * 2, "shift_map": depth * 3, "caption_spread": depth / 10}
-    folder = save_prediction(
-        Prediction(depth, **maps, relative_depth=depth, unit="m", network_size=(28, 28)), tmp_path / "photo"
-    )
+    prediction = Prediction(depth, **maps, relative_depth=depth, unit="m", network_size=(28, 28))
+    folder = save_prediction(prediction, tmp_path / "photo", kinds=("depth", "colour", "maps"))
     np.testing.assert_array_equal(np.load(folder / "depth.npy"), depth)
     for name, values in maps.items():
         np.testing.assert_array_equal(np.load(folder / f"{name}.npy"), values)

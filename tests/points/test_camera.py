@@ -74,5 +74,5 @@ def test_depth_of_another_size_is_refused():
 
 def test_what_is_no_image_is_refused(tmp_path: Path):
     (tmp_path / "a.jpg").write_bytes(b"no image")
-    with pytest.raises(UserError, match="--focal-px"):
+    with pytest.raises(UserError, match=r"a\.jpg: damaged, or no picture"):
         Camera.of_photo((3, 3), tmp_path / "a.jpg")

@@ -1,4 +1,4 @@
-"""The main job on the embedded synthetic world: train a tiny model, score it, draw it.
+"""The main job on the embedded synthetic world: train a tiny model, score it, draw it, predict one picture with it.
 
 usage: tr2m demo [key=value ..., as for tr2m train]
 
@@ -8,10 +8,17 @@ usage: tr2m demo [key=value ..., as for tr2m train]
 
 from __future__ import annotations
 
+import shlex
 import time
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from tr2m.cli import predict
 from tr2m.cli.options.app import print_help, settings_of
+
+if TYPE_CHECKING:
+    from tr2m.data.depth_dataset import DepthDataset
 
 
 def main(arguments: list[str]) -> None:
@@ -37,6 +44,7 @@ def main(arguments: list[str]) -> None:
     from tr2m.files import write_atomically
 
     start = time.perf_counter()
+    print("This model will predict pictures that come with a relative depth, as those of the synthetic world do.")
     trainers, evaluations = {}, {}
     for label, config in composed.items():
         trainers[label] = build_trainer(config, arguments)
@@ -77,4 +85,26 @@ def main(arguments: list[str]) -> None:
     write_png(folder / "panel.png", np.vstack([read_rgb(path) for path in panels])[..., ::-1])
     print(f"\nSynthetic world, held-out frames\n\n{table}\n\n{notes}\n")
     print("\n".join(format_protocol(evaluation.result) for evaluation in rows["TR2M"]))
-    print(f"picture: {folder / 'panel.png'}   {time.perf_counter() - start:.0f} s")
+    print(f"picture: {folder / 'panel.png'}   {time.perf_counter() - start:.0f} s\n")
+    predict_a_picture(evaluation_sets[0].dataset, folder)
+
+
+def predict_a_picture(dataset: DepthDataset, run: Path) -> None:
+    """Write the first frame of `dataset`, which has relative depth, as two files into the folder of the run that
+    trained the model. Print the command that predicts this picture with it, run it, and print the true depth.
+    """
+    import numpy as np
+
+    from tr2m.data.decoding.encode import write_png
+
+    frame, name = dataset.read_frame(0), dataset.name
+    folder = run / "photo"
+    write_png(folder / f"{name}.png", frame.image[..., ::-1])
+    np.save(folder / f"{name}.npy", frame.relative_depth)
+    sentence = dataset.captions.lines(dataset.split, dataset.sample_ids[0])[0]
+    arguments = [str(folder / f"{name}.png"), sentence, "--relative-depth", str(folder / f"{name}.npy")]
+    arguments += ["--ckpt", str(run / "checkpoints/last.pt"), "--out", str(run / "prediction"), "--unit", dataset.unit]
+    print(f"The same by hand:\n\n    tr2m predict {shlex.join(arguments)}\n")
+    predict.main(arguments)
+    median = np.median(frame.depth[frame.depth > 0])
+    print(f"true median, where the synthetic sensor measures: {median:.3g} {dataset.unit}")

@@ -1,40 +1,52 @@
-"""Metric depth of a photo, or of a folder of photos, and a sentence."""
+"""Metric depth of photos and sentences: a photo, a folder of photos, or a table of photos and sentences."""
 
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
-from functools import partial
+from argparse import ArgumentTypeError, Namespace
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from tr2m.cli.options.flags import flag_parser, given_path, parse_flags
 from tr2m.errors import UserError
 
-if TYPE_CHECKING:
-    from tr2m.inference.predict import Prediction
-
 EXAMPLES = (
-    'tr2m predict --ckpt last.pt --image photo.jpg --text "a narrow kitchen"',
-    'tr2m predict --ckpt last.pt --image photos --text "a street" --text "a wide road" --out depth',
-    'tr2m predict --ckpt last.pt --image photo.jpg --text "a street" --save depth points mesh --fov-deg 65',
+    'tr2m predict photo.jpg "a narrow kitchen"',
+    'tr2m predict photos "a street" --text "a wide road" --out depth --resume',
+    "tr2m predict photos.csv --ckpt last.pt --batch-size 8",
+    'tr2m predict photo.jpg "a street" --save depth,points,mesh --fov-deg 65',
 )
+KINDS = ("depth", "colour", "maps", "points", "mesh")
 
 
 def main(arguments: list[str]) -> None:
     parser = flag_parser("predict", __doc__, EXAMPLES)
     parser.add_argument(
-        "--ckpt", required=True, type=given_path, help="what tr2m train or export wrote, the authors' file, or released"
+        "given",
+        nargs="*",
+        metavar="photo and sentence",
+        help="a photo (JPEG, PNG, WebP, TIFF, HEIC), a folder of them with its subfolders, or a .csv with the "
+        "columns image and caption; then, but for a .csv, a sentence about the picture, in quotes",
     )
-    parser.add_argument("--image", required=True, type=given_path, help="a JPEG or PNG file, or a folder of them")
+    parser.add_argument("--image", type=given_path, help="the photo, folder or .csv, instead of the first argument")
     parser.add_argument(
         "--text",
-        required=True,
         action="append",
-        help='a sentence about the picture, such as "a narrow kitchen"; given again, the predictions are averaged and '
-        "their spread is written",
+        default=[],
+        help="a sentence, instead of the second argument or beside it; where there are several, the predictions are "
+        "averaged, and --save maps has their spread",
+    )
+    parser.add_argument(
+        "--ckpt",
+        default=Path("released"),
+        type=given_path,
+        help="released (the authors' file in $TR2M_WEIGHTS/tr2m), or what tr2m train or export wrote (%(default)s)",
     )
     parser.add_argument("--out", default=Path("predictions"), type=given_path, help="folder to write to (%(default)s)")
+    parser.add_argument(
+        "--resume", action="store_true", help="leave out photos whose prediction by the same command is in --out"
+    )
+    parser.add_argument("--batch-size", type=int, help="photos of one size at once (8 on a GPU, 1 on a CPU)")
     parser.add_argument(
         "--relative-depth",
         type=given_path,
@@ -50,79 +62,94 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--save-unit", default="m", choices=("m", "mm"), help="of the .npy files (%(default)s)")
     parser.add_argument(
         "--save",
-        nargs="+",
-        default=["depth", "colour", "maps"],
-        choices=("depth", "colour", "maps", "points", "mesh"),
-        help="what is written: points is a coloured cloud (.ply), mesh a textured surface (.glb) (depth colour maps)",
+        type=kinds_of,
+        default=["depth", "colour"],
+        help=f"what is written, of {','.join(KINDS)}: points is a coloured cloud (.ply), mesh a textured surface "
+        "(.glb) (depth,colour)",
     )
     camera = parser.add_mutually_exclusive_group()
     camera.add_argument("--focal-px", type=float, help="focal length in pixels of the photo, for points and mesh")
     camera.add_argument("--fov-deg", type=float, help="horizontal field of view in degrees, instead of --focal-px")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:<number> or mps (%(default)s)")
-    run(parse_flags(parser, arguments))
+    run(with_given(parse_flags(parser, arguments)))
 
 
-def save_3d(prediction: Prediction, photo: Path, arguments: Namespace, folder: Path) -> dict[str, Any]:
-    """Write the points and the mesh of a photo into `folder`. Returns what prediction.json states about them."""
-    from tr2m.data.decoding.decode import read_rgb
-    from tr2m.points.camera import Camera
-    from tr2m.points.files import save_scene
+def kinds_of(text: str) -> list[str]:
+    """The type of --save."""
+    kinds = [kind.strip() for kind in text.split(",")]
+    for kind in kinds:
+        if kind not in KINDS:
+            close = get_close_matches(kind, KINDS, n=1)
+            advice = f"did you mean {close[0]}?" if close else f"expected some of {','.join(KINDS)}"
+            raise ArgumentTypeError(f"{kind!r} is nothing to save; {advice}")
+    return kinds
 
-    image, metres = read_rgb(photo), prediction.in_unit("m")
-    size = (image.shape[0], image.shape[1])
-    if arguments.focal_px is not None:
-        camera = Camera.from_focal_px(size, arguments.focal_px)
-    elif arguments.fov_deg is not None:
-        camera = Camera.from_fov_deg(size, arguments.fov_deg)
-    else:
-        camera = Camera.of_photo(size, photo)
-    if camera.is_assumed:
-        print(f"{photo.name}: no focal length, {camera.source}; give --focal-px or --fov-deg", file=sys.stderr)
-    return save_scene(folder, metres.metric_depth, metres.shift_map, image, camera, arguments.save)
+
+def with_given(arguments: Namespace) -> Namespace:
+    """The arguments, with photo and sentence in `image` and `text` however they were given. Raises UserError if one of
+    them is missing, given twice, or was not in quotes.
+    """
+    words = list(arguments.given)
+    if words and arguments.image:
+        raise UserError(
+            f"got the photo twice, {words[0]} and --image {arguments.image}: a sentence beside it is --text"
+        )
+    if len(words) > 2:
+        raise UserError(
+            f'expected a photo and a sentence, got {len(words)}: put the sentence in quotes, "a narrow kitchen"'
+        )
+    if not arguments.image and not any(words[:1]):
+        raise UserError('no photo: tr2m predict photo.jpg "a narrow kitchen"')
+    arguments.image = arguments.image or Path(words[0])
+    arguments.text = [*words[1:], *arguments.text]
+    if not all(text.strip() for text in arguments.text):
+        raise UserError("the sentence is empty: TR2M needs a sentence about the picture")
+    if arguments.batch_size is not None and arguments.batch_size < 1:
+        raise UserError(f"--batch-size {arguments.batch_size}: expected at least 1")
+    if (arguments.focal_px, arguments.fov_deg) != (None, None) and not {"points", "mesh"} & set(arguments.save):
+        raise UserError("--focal-px and --fov-deg are for points and meshes: add --save depth,colour,points")
+    return arguments
 
 
 def run(arguments: Namespace) -> None:
-    """Predict every image and write its files. Raises UserError for what the user can fix."""
-    if not all(text.strip() for text in arguments.text):
-        raise UserError("--text is empty: TR2M needs a sentence about the picture")
+    """Predict every photo and write its files. Raises UserError for what the user can fix."""
     # After the cheap checks, so that a typing mistake is answered at once.
-    from tqdm import tqdm
-
-    from tr2m import load_model
     from tr2m.experiment.compose import pick_device
-    from tr2m.experiment.load import check_unit
-    from tr2m.inference import files
-    from tr2m.inference.inputs import describe_captions
-    from tr2m.inference.predict import predict
+    from tr2m.experiment.load import check_unit, checkpoint_sha256, load_model
+    from tr2m.inference import photos
+    from tr2m.inference.files import check_out
+    from tr2m.inference.resume import unfinished
+    from tr2m.inference.run import PredictSettings, predict_photos, problems
 
-    images, others = files.list_images(arguments.image)
-    names = files.prediction_names(images)
-    files.check_out(arguments.out, names)
-    given = files.relative_depth_files(arguments.relative_depth, images, names) if arguments.relative_depth else {}
+    chosen, others = photos.find_photos(arguments.image, arguments.text)
+    if arguments.relative_depth:
+        chosen = photos.with_relative_depth(chosen, arguments.relative_depth)
+    check_out(arguments.out, [photo.name for photo in chosen])
+    device = pick_device(arguments.device)
+    settings = PredictSettings(
+        out=arguments.out,
+        kinds=tuple(arguments.save),
+        checkpoint=str(arguments.ckpt),
+        checkpoint_sha256=checkpoint_sha256(arguments.ckpt),
+        input_size=arguments.input_size,
+        model_unit=arguments.unit,
+        unit=arguments.save_unit,
+        focal_px=arguments.focal_px,
+        fov_deg=arguments.fov_deg,
+        batch_size=arguments.batch_size or (8 if device.type == "cuda" else 1),
+    )
+    todo = unfinished(chosen, settings) if arguments.resume else chosen
     if others:
-        print(
-            f"{arguments.image}: left out, since not {files.expected_endings()}: {', '.join(others)}", file=sys.stderr
-        )
-    model = load_model(arguments.ckpt, pick_device(arguments.device))
-    check_unit(model, arguments.unit, "--unit")
-    facts = {"captions": describe_captions(arguments.text), "checkpoint": str(arguments.ckpt)}
-    problems: dict[str, None] = {}
-    for image, name in zip(tqdm(images, desc="predict", disable=len(images) == 1), names, strict=True):
-        try:
-            relative_depth = files.read_relative_depth(given[image]) if given else None
-            prediction = predict(model, image, arguments.text, arguments.input_size, relative_depth, arguments.unit)
-        except UserError as error:
-            # One bad file must not cost the rest of a folder; it is named at the end.
-            problems[f"{image}: {error}" if len(images) > 1 and str(image) not in str(error) else str(error)] = None
-            continue
-        more = partial(save_3d, prediction, image, arguments) if {"points", "mesh"} & set(arguments.save) else None
-        converted = prediction.in_unit(arguments.save_unit)
-        folder = files.save_prediction(
-            converted, arguments.out / name, {"image": str(image), **facts}, arguments.save, more
-        )
-        low, middle, high = prediction.quantiles()
-        bad = f"; {prediction.nonfinite_pixels:,} pixels are NaN or infinite" if prediction.nonfinite_pixels else ""
-        depth = f"{low:.3g} to {high:.3g} {prediction.unit} (5 % to 95 %), median {middle:.3g} {prediction.unit}"
-        tqdm.write(f"{image.name}: {depth}{bad}; written to {folder}")
-    if problems:
-        raise UserError("\n       ".join(problems))
+        left_out = f"{arguments.image}: left out {len(others)} files that are no photos"
+        print(f"{left_out}: {photos.listing(others)}", file=sys.stderr)
+    failed: dict[photos.Photo, str] = {}
+    if todo:
+        model = load_model(arguments.ckpt, device)
+        check_unit(model, arguments.unit, "--unit")
+        failed = predict_photos(model, todo, settings)
+    if len(chosen) > 1 or not todo:
+        before = f", {len(chosen) - len(todo)} earlier" if arguments.resume else ""
+        counts = f"{len(todo) - len(failed)} of {len(chosen)} photos predicted{before}, {len(failed)} failed"
+        print(f"{counts}; written to {arguments.out}")
+    if failed:
+        raise UserError("\n       ".join(problems(failed)))

@@ -42,4 +42,8 @@ def colourise(values: Float[np.ndarray, "H W"], colours: str) -> UInt8[np.ndarra
     known = np.isfinite(values)
     low, high = np.quantile(values[known], [0.02, 0.98]) if known.any() else (0, 1)
     position = np.clip((np.where(known, values, low) - low) / max(high - low, 1e-12), 0, 1)
-    return np.where(known[..., None], colormaps[colours](position)[..., 2::-1] * 255, 0).round().astype(np.uint8)
+    # The map's own 256 colours, looked up: matplotlib's call would make four float64 a pixel.
+    table = (colormaps[colours](np.arange(256))[:, 2::-1] * 255).round().astype(np.uint8)
+    picture = table[np.minimum(position * 256, 255).astype(np.uint8)]
+    picture[~known] = 0
+    return picture

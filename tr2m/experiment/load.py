@@ -11,11 +11,13 @@ import torch
 
 from tr2m.build import build
 from tr2m.errors import UserError
+from tr2m.experiment.needed_weights import needed_files, require_files
 from tr2m.experiment.parameters import without_weights
 from tr2m.experiment.released import locate, read_released
+from tr2m.files import file_sha256
 from tr2m.models.contract import RescalingModel
 from tr2m.training.run.checkpoint import as_checkpoint, check_fingerprints, check_parts, load_weights, read_tensors
-from tr2m.training.run.published import read_published
+from tr2m.training.run.published import WEIGHTS, read_published
 from tr2m.types import Unit
 
 logger = logging.getLogger(__name__)
@@ -42,6 +44,17 @@ def load_model(
     return model_of(read_trained(checkpoint), str(checkpoint), device, frozen)
 
 
+def checkpoint_sha256(checkpoint: str | Path) -> str:
+    """SHA-256 of the trained weights' file of a checkpoint in any form that `load_model` takes. Raises UserError if
+    there is none.
+    """
+    path = locate(checkpoint)
+    file = path / WEIGHTS if path.is_dir() else path
+    if not file.is_file():
+        raise UserError(f"no checkpoint {file}: expected a file such as outputs/<experiment>/<run>/checkpoints/best.pt")
+    return file_sha256(file)
+
+
 def read_trained(checkpoint: str | Path) -> dict[str, Any]:
     """What a checkpoint in any form that `load_model` takes holds of its model. Raises UserError if it is none."""
     path = locate(checkpoint)
@@ -62,6 +75,8 @@ def model_of(
 ) -> RescalingModel:
     """`load_model` for a checkpoint that has been read; `name` is its name in messages."""
     config = state["config"].get("model")
+    if frozen == "published":
+        require_files(needed_files(config or {}))
     model = build(without_weights(config) if frozen == "random" else config)
     if not isinstance(model, RescalingModel):
         raise UserError(f"{name}: its config describes {type(model).__name__}, expected a model that is trained here")

@@ -14,13 +14,13 @@ import torch
 
 from tr2m.build import build
 from tr2m.errors import UserError
+from tr2m.experiment.needed_weights import missing_message, needed_files
 from tr2m.experiment.parameters import without_weights
 from tr2m.models.frozen.weights import local_weights, weights_folder
 from tr2m.models.released_names import from_released, is_released, to_released, without_prefix
 from tr2m.models.weight_kinds import kind_of, weights_in
 
 RELEASED_NAME = "tr2m_released"
-ADDRESS = "https://github.com/BeileiCui/TR2M (file weights/da_s_vitl_vitl.pth)"
 MODEL_CONFIG = Path(__file__).with_name("released_model.json")
 """`model=tr2m` as it was composed when this checkpoint was published; a test holds it against configs/model."""
 # What it was trained at, and the unit of each of its training sets.
@@ -38,22 +38,9 @@ def locate(checkpoint: str | Path) -> Path:
         return Path(checkpoint)
     path = weights_folder() / "tr2m" / "da_s_vitl_vitl.pth"
     if not path.is_file():
-        raise UserError(
-            f"no {path.absolute()}: fetch it from {ADDRESS}. It comes without a licence, so ask its authors before you "
-            "pass it on. Beside it are needed\n       " + "\n       ".join(frozen_files())
-        )
+        missing = [file for file in needed_files(model_config()) if not local_weights(*file)]
+        raise UserError(missing_message(missing, path))
     return path
-
-
-def frozen_files() -> list[str]:
-    """The files of frozen weights that the authors' checkpoint needs, each with whether it is there."""
-    config = model_config()
-    files = [
-        (f"timm/{config['image_encoder']['name']}", "model.safetensors"),
-        (config["text_encoder"]["repo_id"], config["text_encoder"]["filename"]),
-        (config["relative_depth"]["repo_id"], "model.safetensors"),
-    ]
-    return [f"{'present' if local_weights(*file) else 'missing'}: {' '.join(file)}" for file in files]
 
 
 def model_config() -> dict[str, Any]:

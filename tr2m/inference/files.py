@@ -1,8 +1,7 @@
-"""Photos to read, and the files of their predictions."""
+"""The files of a prediction."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from tr2m.data.decoding.arrays import read_npy
 from tr2m.data.decoding.encode import write_png
 from tr2m.drawing.colours import DEPTH, MAP, colourise
 from tr2m.errors import UserError
@@ -20,60 +18,8 @@ from tr2m.inference.predict import Prediction
 from tr2m.json_text import json_text
 from tr2m.types import UNITS_PER_METRE
 
-KINDS = ("depth", "colour", "maps")
+KINDS = ("depth", "colour")
 """What is written unless asked otherwise."""
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-
-
-def list_images(path: Path) -> tuple[list[Path], list[str]]:
-    """The image `path`, or all images in the folder `path`, and the names of what else is in it, subfolders included.
-    Raises UserError if there is no image.
-    """
-    if not path.is_dir():
-        return [path], []
-    files = sorted(file for file in path.iterdir() if not file.name.startswith("."))
-    images = [file for file in files if file.is_file() and file.suffix.lower() in IMAGE_SUFFIXES]
-    others = [f"{file.name}/" if file.is_dir() else file.name for file in files if file not in images]
-    if not images:
-        found = f"there are {', '.join(others[:5])}{', ...' if len(others) > 5 else ''}" if others else "it is empty"
-        raise UserError(f"{path}: no image in this folder ({found}), expected files ending in {expected_endings()}")
-    return images, others
-
-
-def expected_endings() -> str:
-    return ", ".join(IMAGE_SUFFIXES)
-
-
-def prediction_names(images: Sequence[Path]) -> list[str]:
-    """What the folder of each image's prediction is called: as the image, without its ending unless another image
-    differs in nothing else.
-    """
-    stems = Counter(image.stem for image in images)
-    return [image.stem if stems[image.stem] == 1 else image.name for image in images]
-
-
-def relative_depth_files(path: Path, images: Sequence[Path], names: Sequence[str]) -> dict[Path, Path]:
-    """For each image its .npy file: `path` itself where there is one image, else <name>.npy in the folder `path`.
-    Raises UserError if one file is given for several images, or some have none.
-    """
-    if not path.is_dir():
-        if len(images) > 1:
-            raise UserError(
-                f"{path} is one map for {len(images)} photos: expected a folder with <photo's name>.npy for each"
-            )
-        return {images[0]: path}
-    files = {image: path / f"{name}.npy" for image, name in zip(images, names, strict=True)}
-    if missing := [file.name for file in files.values() if not file.is_file()]:
-        raise UserError(
-            f"{path}: no relative depth for {len(missing)} of {len(images)} photos, expected {', '.join(missing[:5])}"
-            f"{', ...' if len(missing) > 5 else ''}"
-        )
-    return files
-
-
-def read_relative_depth(path: Path) -> np.ndarray:
-    """The array in a .npy file; `predict` checks whether it is a map. Raises UserError if it cannot be read."""
-    return read_npy(path)
 
 
 def check_out(folder: Path, names: Sequence[str]) -> None:
@@ -85,8 +31,14 @@ def check_out(folder: Path, names: Sequence[str]) -> None:
             raise UserError(f"--out {folder}: {path} is a file, expected a folder")
     for name in names:
         target = folder / name
-        if target.exists() and not (target / PREDICTED_FACTS).is_file():
+        if inside := [p for p in target.parents if p != folder and p.is_relative_to(folder) and is_prediction(p)]:
+            raise UserError(f"{target} would lie in {inside[0]}, which is a prediction: give another --out")
+        if target.exists() and not is_prediction(target):
             raise UserError(f"{target} exists and is no prediction: move it away, or give another --out")
+
+
+def is_prediction(folder: Path) -> bool:
+    return (folder / PREDICTED_FACTS).is_file()
 
 
 def save_prediction(
@@ -136,7 +88,9 @@ def write_files(prediction: Prediction, folder: Path, facts: Mapping[str, Any], 
         "depth_quantiles": {"5": low, "50": middle, "95": high},
         "mean_caption_spread": float(prediction.caption_spread[known].mean()),
         "nonfinite_pixels": prediction.nonfinite_pixels,
+        "image_size": list(depth.shape),
         "network_size": list(prediction.network_size),
+        "saved": sorted(kinds),
     }
     (folder / PREDICTED_FACTS).write_text(json_text({**about, **facts}) + "\n")
 

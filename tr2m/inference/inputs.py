@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageOps
 
-from tr2m.data.decoding.decode import read_rgb
+from tr2m.data.decoding.photo import read_photo
 from tr2m.errors import UserError
 from tr2m.models.frozen.text_encoder import CONTEXT_LENGTH, count_tokens
 
@@ -28,10 +28,13 @@ def rgb_of(image: Any) -> UInt8[np.ndarray, "H W 3"]:
     its EXIF data say so. Raises UserError for anything else: what is grey, a depth map, or in [0, 1] cannot be decided.
     """
     if isinstance(image, str | Path):
-        return read_rgb(Path(image))
+        return read_photo(Path(image))
     if isinstance(image, Image.Image):
         if image.mode not in PIL_MODES:
-            raise UserError(f"got a PIL image of mode {image.mode}, expected one of {', '.join(PIL_MODES)}")
+            raise UserError(
+                f"got a PIL image of mode {image.mode}, expected one of {', '.join(PIL_MODES)}: 8 bits a channel. "
+                "Depth and other measurements are no picture"
+            )
         return np.array(ImageOps.exif_transpose(image).convert("RGB"))
     if not isinstance(image, np.ndarray):
         raise UserError(f"got an image of type {type(image).__name__}; {EXPECTED}")

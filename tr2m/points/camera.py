@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags
 
+from tr2m.data.decoding.photo import open_photo
 from tr2m.errors import UserError
 
 FILM_DIAGONAL_MM = math.hypot(36, 24)
@@ -54,6 +55,15 @@ class Camera:
         focal_px = (focal_35mm or ASSUMED_FOCAL_35MM) / FILM_DIAGONAL_MM * math.hypot(*size)
         return cls(*size, focal_px, source)
 
+    @classmethod
+    def given_or_stated(
+        cls, size: tuple[int, int], focal_px: float | None, fov_deg: float | None, photo: Path
+    ) -> Camera:
+        """From what is given, else `of_photo`."""
+        if focal_px is not None:
+            return cls.from_focal_px(size, focal_px)
+        return cls.of_photo(size, photo) if fov_deg is None else cls.from_fov_deg(size, fov_deg)
+
     @property
     def is_assumed(self) -> bool:
         return self.source.startswith("assumed")
@@ -76,9 +86,6 @@ class Camera:
 
 def exif_focal_35mm(photo: Path) -> float | None:
     """Focal length in 35 mm terms, in millimetres; None where the photo does not state one (0 means unknown there)."""
-    try:
-        with Image.open(photo) as image:
-            stated = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm)
-    except (OSError, UnidentifiedImageError, ValueError) as error:
-        raise UserError(f"{photo}: its EXIF data cannot be read ({error}); give --focal-px or --fov-deg") from error
+    with open_photo(photo) as image:
+        stated = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm)
     return float(stated) if isinstance(stated, int | float) and stated > 0 else None

@@ -69,6 +69,7 @@ def save_scene(
     return {
         "camera": camera.source,
         "focal_px": camera.focal_px,
+        "axes": "x right, y down, z forward, in metres; mesh.glb has a node that turns them to y up, z backward",
         "every_nth_pixel": thinning(depth.shape, MAX_POINTS),
         "left_out": {"sky": float(sky.mean()), "edge": float((edge & ~sky).mean())},
     }

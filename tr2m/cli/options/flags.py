@@ -28,7 +28,8 @@ def parse_flags(parser: ArgumentParser, arguments: list[str]) -> Namespace:
         flag = f"--{key.replace('_', '-')}"
         if equals and not before.startswith("-") and flag in parser.format_help():
             raise UserError(f"{argument}: {parser.prog} takes flags, write {flag} {value!r}")
-    return parser.parse_args(arguments)
+    # Intermixed: positional arguments may stand among flags.
+    return parser.parse_intermixed_args(arguments)
 
 
 def given_path(text: str) -> Path:

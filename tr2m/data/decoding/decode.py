@@ -182,16 +182,32 @@ def _decode(path: Path, flags: int, as_stored: bool = False) -> np.ndarray:
         raise UserError(
             f"{path}: truncated: got {len(data)} bytes, expected an end marker. Copy or unpack the file again."
         )
-    try:
-        decoded = cv2.imdecode(np.frombuffer(with_stored_pixels(data), np.uint8), flags)
-    except cv2.error:
-        decoded = None
+    pixels = np.frombuffer(with_stored_pixels(data), np.uint8)
+    if header.is_tiff and flags != cv2.IMREAD_UNCHANGED:
+        _require_shades(path, _imdecode(pixels, cv2.IMREAD_UNCHANGED))
+    decoded = _imdecode(pixels, flags)
     if decoded is None:
         raise UserError(
             f"{path}: damaged: got {len(data)} bytes that OpenCV cannot decode, expected a JPEG, PNG or TIFF file. "
             "Copy or unpack the file again."
         )
     return decoded
+
+
+def _imdecode(data: UInt8[np.ndarray, " N"], flags: int) -> np.ndarray | None:
+    try:
+        return cv2.imdecode(data, flags)
+    except cv2.error:
+        return None
+
+
+def _require_shades(path: Path, stored: np.ndarray | None) -> None:
+    """Raise UserError if a TIFF file holds numbers that are no shades of 8 or 16 bits: OpenCV would call it damaged."""
+    if stored is not None and stored.dtype not in (np.uint8, np.uint16):
+        raise UserError(
+            f"{path}: got a TIFF file of {stored.dtype}, expected a picture of 8 or 16 bits a channel. Depth and other "
+            "measurements are no picture: give the photo that they belong to. A picture in floating point, save as PNG."
+        )
 
 
 def _require_picture(path: Path, data: bytes, header: ImageHeader | None) -> ImageHeader:

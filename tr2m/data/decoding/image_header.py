@@ -30,6 +30,7 @@ class ImageHeader:
     complete: bool
     several: bool
     orientation: int = _UPRIGHT
+    is_tiff: bool = False
 
 
 def read_header(data: bytes) -> ImageHeader | None:
@@ -84,7 +85,7 @@ def _tiff_header(data: bytes, order: str) -> ImageHeader:
     tags, following = _first_directory(data, order)
     height, width = tags.get(_TIFF_HEIGHT, 0), tags.get(_TIFF_WIDTH, 0)
     # Strips may be anywhere: whether they are all there shows when OpenCV decodes them.
-    return ImageHeader(height, width, following is not None, bool(following), _orientation(tags))
+    return ImageHeader(height, width, following is not None, bool(following), _orientation(tags), is_tiff=True)
 
 
 def _exif_orientation(exif: bytes) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -56,7 +56,7 @@ def read_frame_table(path: Path) -> list[FrameRow]:
     """
     rows: dict[str, FrameRow] = {}
     problems, numbers = [], []
-    for line, record in _records(path):
+    for line, record in records(path):
         try:
             row = _row(record, path.parent)
             if row.sample_id in rows:
@@ -77,9 +77,9 @@ def read_frame_table(path: Path) -> list[FrameRow]:
 def require_held_out(rows: list[FrameRow], table: Path, training_table: Path) -> None:
     """Raise UserError if frames that a model is scored on are among those that it is trained on."""
     training = set()
-    for line, record in _records(training_table):
+    for line, record in records(training_table):
         try:
-            training.add(_sample_id(_parsed(record)))
+            training.add(_sample_id(parsed(record)))
         except UserError as error:
             raise UserError(f"{training_table}, line {line}: {error}") from error
     if shared := [row.sample_id for row in rows if row.sample_id in training]:
@@ -89,16 +89,19 @@ def require_held_out(rows: list[FrameRow], table: Path, training_table: Path) ->
         )
 
 
-def _records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """The line number and content of each row: a dictionary in CSV, still text in JSON lines."""
-    lines = read_lines(path, f"a table with the columns {', '.join(COLUMNS)}")
-    if path.suffix == ".csv":
+def records(path: Path, expected: Sequence[str] = COLUMNS) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """The line number and content of each row: a dictionary in CSV, still text in JSON lines.
+
+    Raises UserError for a file that cannot be read, and for a CSV file without the `expected` columns.
+    """
+    lines = read_lines(path, f"a table with the columns {', '.join(expected)}")
+    if path.suffix.lower() == ".csv":
         # Strict: a quote that nobody closes would swallow the rows below it.
         reader = csv.DictReader((f"{line}\n" for line in lines), strict=True)
         start = 1
         try:
             columns = reader.fieldnames or []
-            if missing := [column for column in COLUMNS if column not in columns]:
+            if missing := [column for column in expected if column not in columns]:
                 raise UserError(f"{path}: got the columns {columns}, expected also {', '.join(missing)}.")
             if len(set(columns)) < len(columns):
                 raise UserError(f"{path}: got the columns {columns}, expected each once.")
@@ -116,12 +119,12 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
 
 
 def _row(record: dict[str, Any] | str, folder: Path) -> FrameRow:
-    record = _parsed(record)
+    record = parsed(record)
     if not isinstance(record, dict) or any(not record.get(column) for column in COLUMNS):
         raise UserError(f"got {record}, expected values for {', '.join(COLUMNS)}")
     if None in record:
         raise UserError(f"got more cells than columns, {record[None]}: put captions with commas in double quotes")
-    image, depth = (_file(record[column], folder) for column in ("image", "depth"))
+    image, depth = (file_below(record[column], folder) for column in ("image", "depth"))
     if depth.suffix.lower() not in DEPTH_SUFFIXES:
         raise UserError(f"got depth {record['depth']}, expected one of {', '.join(DEPTH_SUFFIXES)}")
     given = record.get("caption")
@@ -137,7 +140,8 @@ def not_blank(caption: Any) -> bool:
     return caption is not None and caption != "" and not (isinstance(caption, str) and caption.isspace())
 
 
-def _parsed(record: dict[str, Any] | str) -> Any:
+def parsed(record: dict[str, Any] | str) -> Any:
+    """The content of a row that `records` gives. Raises UserError if it is no JSON."""
     if not isinstance(record, str):
         return record
     try:
@@ -169,7 +173,8 @@ def _problem_of_files(row: FrameRow) -> str | None:
     return None
 
 
-def _file(name: Any, folder: Path) -> Path:
+def file_below(name: Any, folder: Path) -> Path:
+    """The file that a row names, relative to the table's `folder`. Raises UserError unless it is there, below it."""
     try:
         path = PurePosixPath(on_disk(str(name)))
     except UnicodeEncodeError:

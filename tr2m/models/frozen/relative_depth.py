@@ -85,6 +85,10 @@ class StoredRelativeDepth(nn.Module):
     disk).
     """
 
+    REFUSAL = (
+        "this model was trained on relative depth that came with its data and cannot estimate it from an image: "
+        "give it with the image (tr2m predict: --relative-depth file.npy)"
+    )
     num_weights = 0
     size_multiple = 1
 
@@ -92,10 +96,7 @@ class StoredRelativeDepth(nn.Module):
         return "stored"
 
     def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B H W"]:
-        raise UserError(
-            "this model was trained on relative depth that came with its data and cannot estimate it from an image: "
-            "give it with the image (tr2m predict: --relative-depth file.npy)"
-        )
+        raise UserError(self.REFUSAL)
 
 
 def load_depth_model(repo_id: str, config: PreTrainedConfig) -> nn.Module:
