@@ -114,8 +114,25 @@ def test_commands_of_the_readme_run(start: str, home: Path, capsys: pytest.Captu
     ]
     assert matching, f"the README has no command {start}"
     for command in matching:
-        run([*command, *CPU[start]])
+        run([*command, *CPU[start], *checkpoint_of(command)])
     assert capsys.readouterr().out
+
+
+def checkpoint_of(command: list[str]) -> list[str]:
+    """The released checkpoint, which predicts unless another is named, is not on this machine."""
+    return ["--ckpt", "last.pt"] if command[0] == "predict" and "--ckpt" not in command else []
+
+
+def test_commands_of_the_page_on_prediction_run(home: Path):
+    page = [[program, *arguments] for program, arguments in commands(ROOT / "docs/predict.md")]
+    assert len(page) >= 4
+    shutil.copytree("my_rooms", "photos", ignore=shutil.ignore_patterns("*.csv", "*.npy"))
+    Path("photos.csv").write_text("image,caption\nphoto.jpg,a street\nphotos/a.png,a hall\n")
+    for command in page:
+        run([*command, *CPU["predict"], *checkpoint_of(command)])
+    written = {str(path.parent) for folder in ("predictions", "depth") for path in Path(folder).rglob("depth.npy")}
+    assert written == {"predictions/photo", "predictions/photos/a", "depth/a", "depth/b"}
+    assert {"points.ply", "mesh.glb"} <= {path.name for path in Path("predictions/photo").iterdir()}
 
 
 def test_flags_of_predict_and_export_are_those_of_the_programs(monkeypatch: pytest.MonkeyPatch):

@@ -11,8 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from small_run import make_trainer
-from world import Flat
+from photos import arguments, names, photo
 
 from tr2m.cli.main import main, run
 from tr2m.data.eval_regions import FullFrame
@@ -26,29 +25,6 @@ from tr2m.inference import files, predict
 
 FILES = ["depth.npy", "depth.png", "depth_colour.png", "prediction.json"]
 MAPS = [f"{name}{end}" for name in ("caption_spread", "scale_map", "shift_map") for end in (".npy", "_colour.png")]
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    make_trainer(folder, sets=[Flat([2.0, 5.0], [48, 48])], max_steps=1).fit()
-    return folder / "checkpoints/last.pt"
-
-
-def photo(path: Path, seed: int = 0, size: tuple[int, int] = (40, 60)) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
-    path.write_bytes(cv2.imencode(path.suffix, picture)[1])
-    return path
-
-
-def arguments(checkpoint: Path, image: Path, out: Path, *more: object) -> list[str]:
-    flags = ["--ckpt", checkpoint, "--image", image, "--text", "a room", "--device", "cpu", "--out", out, *more]
-    return ["predict", *map(str, flags)]
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 def test_the_files_of_one_photo(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture):

@@ -9,20 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_run import make_trainer
-from test_program import arguments, names, photo
-from world import Flat
+from photos import arguments, names, photo
 
 from tr2m.cli.main import run
 from tr2m.errors import UserError
 from tr2m.inference import run as job
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    make_trainer(folder, sets=[Flat([2.0, 5.0], [48, 48])], max_steps=1).fit()
-    return folder / "checkpoints/last.pt"
 
 
 @pytest.fixture

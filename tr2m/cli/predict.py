@@ -114,16 +114,18 @@ def with_given(arguments: Namespace) -> Namespace:
 def run(arguments: Namespace) -> None:
     """Predict every photo and write its files. Raises UserError for what the user can fix."""
     # After the cheap checks, so that a typing mistake is answered at once.
-    from tr2m.experiment.compose import pick_device
-    from tr2m.experiment.load import check_unit, checkpoint_sha256, load_model
     from tr2m.inference import photos
-    from tr2m.inference.files import check_out
-    from tr2m.inference.resume import unfinished
-    from tr2m.inference.run import PredictSettings, predict_photos, problems
 
     chosen, others = photos.find_photos(arguments.image, arguments.text)
     if arguments.relative_depth:
         chosen = photos.with_relative_depth(chosen, arguments.relative_depth)
+
+    from tr2m.experiment.compose import pick_device
+    from tr2m.experiment.load import check_unit, checkpoint_sha256, load_model
+    from tr2m.inference.files import check_out
+    from tr2m.inference.resume import unfinished
+    from tr2m.inference.run import PredictSettings, predict_photos, problems
+
     check_out(arguments.out, [photo.name for photo in chosen])
     device = pick_device(arguments.device)
     settings = PredictSettings(

@@ -100,9 +100,8 @@ def read_table(path: Path) -> dict[Path, list[str]]:
             captions = record["caption"] if isinstance(record["caption"], list) else [record["caption"]]
             if not all(map(is_sentence, captions)):
                 raise UserError(f"got the caption {record['caption']!r}, expected a sentence in one line")
-            rows.setdefault(file_below(record["image"], path.parent), []).extend(
-                caption.strip() for caption in captions
-            )
+            image = file_below(record["image"], path.parent)
+            rows[image] = [*rows.get(image, []), *(caption.strip() for caption in captions)]
         except UserError as error:
             problems.append(f"line {line}: {error}")
     if problems or not rows:

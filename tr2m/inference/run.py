@@ -21,7 +21,7 @@ from tr2m.inference.predict import Prediction, predict_batch
 from tr2m.models.contract import RescalingModel
 from tr2m.models.frozen.relative_depth import StoredRelativeDepth
 from tr2m.points.camera import Camera
-from tr2m.points.files import save_scene
+from tr2m.points.files import load_trimesh, save_scene
 from tr2m.types import Unit
 
 KINDS_3D = {"points", "mesh"}
@@ -65,12 +65,14 @@ def predict_photos(model: RescalingModel, photos: Sequence[Photo], settings: Pre
     not cost the others.
 
     Raises:
-        UserError: the model has no maps, or no relative depth of its own where a photo has none; the disk is full, or
-            the device's memory too small. What follows would fare no better.
+        UserError: the model has no maps, or no relative depth of its own where a photo has none; points are asked for
+            and trimesh is not installed; or the disk is full.
     """
     model.require_maps("predict")
     if isinstance(model.relative_depth, StoredRelativeDepth) and any(photo.relative_depth is None for photo in photos):
         raise UserError(StoredRelativeDepth.REFUSAL)
+    if KINDS_3D & set(settings.kinds):
+        load_trimesh()
     failed: dict[Photo, str] = {}
     assumed: list[Camera] = []
     written, start = 0, time.perf_counter()
@@ -92,7 +94,8 @@ def predict_photos(model: RescalingModel, photos: Sequence[Photo], settings: Pre
             assumed += [camera] if camera is not None and camera.is_assumed else []
             written += 1
             state = progress(written + len(failed), len(photos), time.perf_counter() - start)
-            print(f"{state}{read.photo.path.name}: {summary(prediction)}; written to {settings.out / read.photo.name}")
+            place = settings.out / read.photo.name
+            print(f"{state}{read.photo.path.name}: {summary(prediction)}; written to {place}", flush=True)
     if assumed:
         found = f"{len(assumed)} of {len(photos)} photos have no focal length, {assumed[0].source}"
         print(f"{found}; give --focal-px or --fov-deg", file=sys.stderr)
@@ -126,19 +129,20 @@ def predict_together(
 
 
 def save(read: ReadPhoto, prediction: Prediction, settings: PredictSettings) -> Camera | None:
-    """Write the files of one photo, with the points and the mesh that are asked for. Returns the camera of these."""
-    camera = None
+    """Write the files of one photo. Returns the camera of its points and mesh; None where neither is asked for."""
+    out, facts = settings.out / read.photo.name, settings.facts(read.photo)
+    converted = prediction.in_unit(settings.unit)
+    if not KINDS_3D & set(settings.kinds):
+        save_prediction(converted, out, facts, settings.kinds)
+        return None
+    size = (read.image.shape[0], read.image.shape[1])
+    camera = Camera.given_or_stated(size, settings.focal_px, settings.fov_deg, read.photo.path)
+    metres = prediction.in_unit("m")
 
     def save_3d(folder: Path) -> dict[str, Any]:
-        metres = prediction.in_unit("m")
         return save_scene(folder, metres.metric_depth, metres.shift_map, read.image, camera, settings.kinds)
 
-    if KINDS_3D & set(settings.kinds):
-        size = (read.image.shape[0], read.image.shape[1])
-        camera = Camera.given_or_stated(size, settings.focal_px, settings.fov_deg, read.photo.path)
-    more = None if camera is None else save_3d
-    out, facts = settings.out / read.photo.name, settings.facts(read.photo)
-    save_prediction(prediction.in_unit(settings.unit), out, facts, settings.kinds, more)
+    save_prediction(converted, out, facts, settings.kinds, save_3d)
     return camera
 
 
