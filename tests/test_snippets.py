@@ -130,8 +130,9 @@ def test_commands_of_the_page_on_prediction_run(home: Path):
     Path("photos.csv").write_text("image,caption\nphoto.jpg,a street\nphotos/a.png,a hall\n")
     for command in page:
         run([*command, *CPU["predict"], *checkpoint_of(command)])
-    written = {str(path.parent) for folder in ("predictions", "depth") for path in Path(folder).rglob("depth.npy")}
-    assert written == {"predictions/photo", "predictions/photos/a", "depth/a", "depth/b"}
+    folders = map(Path, ("predictions", "depth", "captioned"))
+    written = {str(path.parent) for folder in folders for path in folder.rglob("depth.npy")}
+    assert written == {"predictions/photo", "depth/a", "depth/b", "captioned/photo", "captioned/photos/a"}
     assert {"points.ply", "mesh.glb"} <= {path.name for path in Path("predictions/photo").iterdir()}
 
 

@@ -94,7 +94,7 @@ def test_scripts_help_from_any_folder(program_file: str, arguments: list[str], t
 def test_commands_that_do_not_exist_and_the_version(capsys):
     with pytest.raises(UserError, match="no command 'trian'; did you mean train"):
         program.run(["trian"])
-    with pytest.raises(UserError, match="expected one of train, eval, predict, data"):
+    with pytest.raises(UserError, match="expected one of train, eval, predict, app, data"):
         program.run(["xyz"])
     program.run(["--version"])
     assert capsys.readouterr().out == "tr2m 0.1.0\n"
