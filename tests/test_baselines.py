@@ -14,7 +14,7 @@ import yaml
 from torch import nn
 from world import Flat
 
-from tr2m.build import build
+from tr2m.build import build, read_settings
 from tr2m.data.eval_regions import FullFrame
 from tr2m.data.mixing import collate
 from tr2m.data.settings import DatasetSettings
@@ -24,6 +24,7 @@ from tr2m.evaluation.depth_network import DepthNetwork
 from tr2m.evaluation.evaluator import EvaluationSet, evaluate
 from tr2m.evaluation.protocol import Protocol
 from tr2m.experiment.baselines import align, show_as_published
+from tr2m.experiment.settings import BaselineSettings, EvalSettings
 from tr2m.models.compared.rsa import RSAFactors
 from tr2m.types import Frame
 
@@ -32,9 +33,10 @@ NETWORKS = [name for name in BASELINES if name not in ("folder", "stored")]
 CPU = torch.device("cpu")
 
 
-def entry(baseline: str) -> dict:
+def entry(baseline: str) -> BaselineSettings:
     needed = {"folder": ["baseline.method.root=x"], "rsa_published": ["baseline.method.model.checkpoint=x"]}
-    return tiny.config(f"baseline={baseline}", "dataset=nyuv2", *needed.get(baseline, []), name="eval")["baseline"]
+    config = tiny.config(f"baseline={baseline}", "dataset=nyuv2", *needed.get(baseline, []), name="eval")
+    return read_settings(EvalSettings, config).baseline
 
 
 @dataclass(eq=False)
@@ -52,7 +54,7 @@ class Looks(nn.Module):
         return depth
 
 
-def shown(baseline: dict) -> tuple[list[torch.Tensor], Frame, dict]:
+def shown(baseline: BaselineSettings) -> tuple[list[torch.Tensor], Frame, dict]:
     """What a network sees of a frame under `baseline`, the frame, and the result."""
     dataset = Flat([3.0], [48])
     sets = show_as_published([EvaluationSet(dataset, Protocol("paper", 1e-3, 10.0, FullFrame()))], baseline)
@@ -62,20 +64,20 @@ def shown(baseline: dict) -> tuple[list[torch.Tensor], Frame, dict]:
 
 
 def test_the_whole_frame_reaches_the_network_pixel_by_pixel():
-    (image,), frame, result = shown({"whole_frame": True})
+    (image,), frame, result = shown(BaselineSettings("toy", {}, whole_frame=True))
     assert np.array_equal((image[0] * 255).round().byte().permute(1, 2, 0).numpy(), frame.image)
     assert result["protocol"]["input_size"] == "frame"
-    (image,), _, result = shown({})
+    (image,), _, result = shown(BaselineSettings("toy", {}))
     assert image.shape == (1, 3, 28, 42)
     assert result["protocol"]["input_size"] == [28, 42]
 
 
 def test_the_mirrored_image_is_averaged_where_the_entry_asks_for_it():
-    images, _, result = shown({"flip_tta": True})
+    images, _, result = shown(BaselineSettings("toy", {}, flip_tta=True))
     assert torch.equal(images[1], images[0].flip(-1))
     assert result["protocol"]["flip_tta"] is True
     assert result["metrics"]["abs_rel"] == pytest.approx(0, abs=1e-6)
-    _, _, result = shown({})
+    _, _, result = shown(BaselineSettings("toy", {}))
     assert result["protocol"]["flip_tta"] is False
     assert result["metrics"]["abs_rel"] == pytest.approx(1 / 3, rel=0.1)
 
@@ -83,8 +85,8 @@ def test_the_mirrored_image_is_averaged_where_the_entry_asks_for_it():
 @pytest.mark.parametrize("baseline", BASELINES)
 def test_published_networks_see_whole_frames_and_zoedepth_alone_is_mirrored(baseline: str):
     settings = entry(baseline)
-    assert settings.get("whole_frame", False) == (baseline not in ("folder", "stored", "tr2m_relative_depth"))
-    assert settings.get("flip_tta", False) == (baseline in ("zoedepth", "zoedepth_squashed"))
+    assert settings.whole_frame == (baseline not in ("folder", "stored", "tr2m_relative_depth"))
+    assert settings.flip_tta == (baseline in ("zoedepth", "zoedepth_squashed"))
 
 
 @pytest.mark.parametrize("baseline", NETWORKS)
@@ -118,7 +120,7 @@ def test_the_global_fit_sees_whole_frames_too():
     scored = [EvaluationSet(build(reader, split="test"), Protocol("paper", 1e-3, 10.0, FullFrame()))]
     network = Looks()
     method = DepthNetwork(network, "metric_depth")
-    align(show_as_published(scored, {"whole_frame": True}), alignment, settings, method, CPU)
+    align(show_as_published(scored, BaselineSettings("toy", {}, whole_frame=True)), alignment, settings, method, CPU)
     assert [image.shape for image in network.seen] == [(1, 3, 30, 50)] * 2
 
 

@@ -12,6 +12,7 @@ from hydra import compose, initialize_config_dir
 
 from tr2m.build import build, read_settings
 from tr2m.cli.options.app import plain
+from tr2m.experiment.parameters import count_parameters
 from tr2m.experiment.settings import BenchmarkSettings
 from tr2m.losses.objective import Objective
 from tr2m.models.momentum import MomentumContrast
@@ -31,6 +32,16 @@ SMALL = (
     "contrast.projector.hidden=8",
     "contrast.projector.out=12",
     "contrast.projector.pool=1",
+)
+# Frozen networks of the published widths that do next to nothing.
+PUBLISHED_WIDTHS = (
+    "model/image_encoder=dinov2_tiny",
+    "model.image_encoder.width=1024",
+    "model.image_encoder.architecture.depth=1",
+    "model/text_encoder=clip_tiny",
+    "model.text_encoder.width=768",
+    "model.text_encoder.architecture.width=64",
+    "model/relative_depth=depth_anything_tiny",
 )
 # Depth Anything with a metric head, as small.
 DEPTH_ANYTHING = (
@@ -52,6 +63,12 @@ def config(*overrides: str, name: str = "train") -> dict[str, Any]:
 def benchmark(*overrides: str) -> BenchmarkSettings:
     """configs/benchmark.yaml with overrides."""
     return read_settings(BenchmarkSettings, config(*overrides, name="benchmark"))
+
+
+def counts(*overrides: str, name: str = "summary") -> dict[str, int]:
+    """Parameters of each component under configs/<name>.yaml with overrides."""
+    settings = config(*overrides, name=name)
+    return count_parameters(settings["model"], settings["contrast"])
 
 
 @cache

@@ -11,13 +11,10 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from tiny_blip import save_blip
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
-    BertTokenizerFast,
-    BlipConfig,
     BlipForConditionalGeneration,
-    BlipImageProcessor,
-    BlipProcessor,
     CLIPVisionConfig,
     LlamaConfig,
     LlavaNextConfig,
@@ -79,25 +76,6 @@ def save_llava(folder: Path) -> None:
     # Words only: chance would have it stop at once.
     model.generation_config.suppress_tokens = list(range(len(SPECIAL)))
     model.save_pretrained(folder)
-
-
-def save_blip(folder: Path) -> None:
-    folder.mkdir(parents=True)
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(word.lower() for word in WORDS), "photo", "of"]
-    (folder / "vocab.txt").write_text("\n".join(words) + "\n")
-    images = BlipImageProcessor(size={"height": 28, "width": 28})
-    tokenizer = BertTokenizerFast(str(folder / "vocab.txt"))
-    BlipProcessor(images, tokenizer).save_pretrained(folder)
-    # The token that begins a caption is, as in the published model, beyond the tokenizer's own words.
-    numbers = {"bos_token_id": len(words), "eos_token_id": 3, "sep_token_id": 3, "pad_token_id": 0}
-    text = {"vocab_size": len(words) + 2, "encoder_hidden_size": 16, "initializer_range": 1.0}
-    torch.manual_seed(0)
-    config = BlipConfig(
-        text_config={**NARROW, **text, **numbers, "num_hidden_layers": 1},
-        vision_config={**NARROW, "num_hidden_layers": 1, "image_size": 28, "patch_size": 14, "initializer_range": 1.0},
-        projection_dim=16,
-    )
-    BlipForConditionalGeneration(config).save_pretrained(folder)
 
 
 def save_mask2former(folder: Path) -> None:

@@ -5,23 +5,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from programs import run
+from programs import imported_modules, run
 from tiny import CONFIGS, ROOT
 
 from tr2m.cli import main as program
 from tr2m.errors import UserError
 
 HELPFUL = [*([command] for command in program.COMMANDS), *(["data", part] for part in ("prepare", "check", "show"))]
-
-
-def imported_modules(*arguments: str) -> set[str]:
-    """Top-level modules that a run of `tr2m` imported."""
-    code = (
-        f"import sys; from tr2m.cli.main import main; main({list(arguments)!r}); print('\\n' + ' '.join(sys.modules))"
-    )
-    result = run("-c", code)
-    assert result.returncode == 0, result.stderr
-    return {name.split(".")[0] for name in result.stdout.splitlines()[-1].split()}
 
 
 def test_every_command_is_listed_has_a_module_and_a_script():

@@ -25,16 +25,6 @@ from tr2m.experiment.released import read_released, released_shapes
 from tr2m.types import FrozenFeatures
 
 SAMPLES = os.environ.get("TR2M_SAMPLES")
-# Frozen networks of the published widths that do next to nothing.
-TOY_FROZEN = (
-    "model/image_encoder=dinov2_tiny",
-    "model.image_encoder.width=1024",
-    "model.image_encoder.architecture.depth=1",
-    "model/text_encoder=clip_tiny",
-    "model.text_encoder.width=768",
-    "model.text_encoder.architecture.width=64",
-    "model/relative_depth=depth_anything_tiny",
-)
 FORMS = {
     "bare": lambda weights: weights,
     "state_dict": lambda weights: {"state_dict": weights},
@@ -58,7 +48,7 @@ def weights() -> dict[str, torch.Tensor]:
 
 @pytest.fixture
 def toy_frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = tiny.config("model=tr2m", *TOY_FROZEN, name="summary")["model"]
+    config = tiny.config("model=tr2m", *tiny.PUBLISHED_WIDTHS, name="summary")["model"]
     (tmp_path / "toy_frozen.json").write_text(json.dumps(config))
     monkeypatch.setattr(released, "MODEL_CONFIG", tmp_path / "toy_frozen.json")
 

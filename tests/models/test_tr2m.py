@@ -8,7 +8,6 @@ import tiny
 import torch
 
 from tr2m.benchmark.plain_network import plain_maps
-from tr2m.experiment import parameters
 from tr2m.models.decoder import on_grid
 from tr2m.models.heads import MapHead
 from tr2m.models.released_names import to_released
@@ -18,7 +17,7 @@ PARTS = ("text_projection", "fusion", "decoder", "scale_head", "shift_head")
 
 
 def test_the_trained_part_has_the_released_size():
-    counts = parameters.count_parameters(tiny.config(name="summary"))
+    counts = tiny.counts()
     assert [counts[part] for part in PARTS] == [787_456, 16_798_720, 1_188_992, 92_289, 92_289]
     assert sum(counts[part] for part in PARTS) == 18_959_746
     assert counts["projector"] == pytest.approx(0.19e6, rel=0.05)
@@ -40,13 +39,13 @@ def test_the_trained_part_has_the_released_size():
     ],
 )
 def test_sizes_of_the_ablations(experiment: str, parts: tuple[int, ...]):
-    counts = parameters.count_parameters(tiny.config(f"experiment={experiment}"))
+    counts = tiny.counts(f"experiment={experiment}", name="train")
     assert tuple(counts[part] for part in PARTS) == parts
 
 
 @pytest.mark.parametrize(("model", "published"), [("dpt_hybrid", 123e6), ("midas_swin2_large", 213e6)])
 def test_relative_models_of_table_9_have_their_published_size(model: str, published: float):
-    counts = parameters.count_parameters(tiny.config(f"model/relative_depth={model}", name="summary"))
+    counts = tiny.counts(f"model/relative_depth={model}")
     assert counts["relative_depth"] == pytest.approx(published, rel=0.01)
 
 

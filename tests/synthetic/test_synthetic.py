@@ -14,6 +14,7 @@ from pathlib import Path
 import jaxtyping
 import numpy as np
 import pytest
+import tiny
 import torch
 
 from tr2m.data.captions.files import CaptionSource
@@ -145,6 +146,12 @@ def test_frames_have_the_promised_form(domain):
     assert sample.image.shape == (3, 28, 42)
     assert sample.valid.any()
     assert sample.sample_id == f"{domain}/train/00000"
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_the_config_states_the_range_of_the_domain(domain):
+    reader = tiny.config(f"dataset=synthetic_{domain}", name="eval")["dataset"]["reader"]
+    assert (reader["domain"], tuple(reader["depth_range"])) == (domain, DOMAINS[domain].depth_range)
 
 
 @pytest.mark.parametrize("domain", DOMAINS)

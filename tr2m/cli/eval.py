@@ -18,6 +18,7 @@ from tr2m.cli.options.check import CONFIGS
 
 if TYPE_CHECKING:
     from tr2m.evaluation.evaluator import Evaluation
+    from tr2m.experiment.settings import BaselineSettings
 
 
 @hydra_app("eval")
@@ -45,8 +46,8 @@ def main(config: dict[str, Any]) -> None:
     sets = build_evaluation_sets(settings.dataset, settings.protocol, settings.captions)
     with process_group(device):
         if baseline:
-            facts = {"method": baseline["name"], "checkpoint": None, "environment": environment(device)}
-            home = Path(settings.paths.outputs, baseline["name"])
+            facts = {"method": baseline.name, "checkpoint": None, "environment": environment(device)}
+            home = Path(settings.paths.outputs, baseline.name)
             method = build_baseline(baseline, sets, device)
             sets = show_as_published(sets, baseline)
         else:
@@ -81,13 +82,13 @@ def home_of(checkpoint: Path, state: dict[str, Any], outputs: Path) -> Path:
     return checkpoint.absolute().parent.parent
 
 
-def refuse_unused_size(baseline: dict[str, Any], overrides: list[str]) -> None:
+def refuse_unused_size(baseline: BaselineSettings, overrides: list[str]) -> None:
     """Raise UserError if a size is asked for that a baseline which sees whole frames would not use."""
     from tr2m.errors import UserError
 
-    if baseline.get("whole_frame") and any(text.startswith("dataset.reader.input_size=") for text in overrides):
+    if baseline.whole_frame and any(text.startswith("dataset.reader.input_size=") for text in overrides):
         raise UserError(
-            f"dataset.reader.input_size: {baseline['name']} resizes the whole frame itself, as published; change its "
+            f"dataset.reader.input_size: {baseline.name} resizes the whole frame itself, as published; change its "
             "own `resize`, or add baseline.whole_frame=false to shrink the frame first"
         )
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "app": "the same in the browser, on this machine",
     "data": "prepare, check and show data sets",
     "captions": "describe every frame of a data set, in one file",
+    "runs": "list training runs, or compare two",
     "tables": "the paper's tables, its numbers beside this project's",
     "figures": "the paper's figures, from checkpoints",
     "benchmark": "measure speed and memory",
@@ -81,6 +82,11 @@ def user_errors() -> Iterator[None]:
     """A UserError ends the program with its message, exit code 2 and no traceback; Ctrl-C with exit code 130."""
     try:
         yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads the output (head, less) has seen enough; nothing may be written at the end either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
     except UserError as error:
         # An error out of a data-loading worker carries that worker's traceback, before its own message.
         message = f"error: {str(error).rpartition('tr2m.errors.UserError: ')[-1].strip()}"

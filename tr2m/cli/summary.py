@@ -19,11 +19,14 @@ FROZEN = ("image_encoder", "text_encoder", "relative_depth")
 
 
 @hydra_app("summary")
-def main(settings: dict[str, Any]) -> None:
+def main(config: dict[str, Any]) -> None:
     # Imported here, so that --help and a misspelt option answer without waiting for torch; so in every command.
+    from tr2m.build import read_settings
     from tr2m.experiment.parameters import count_parameters
+    from tr2m.experiment.settings import SummarySettings
 
-    counts = count_parameters(settings)
+    settings = read_settings(SummarySettings, config)
+    counts = count_parameters(settings.model, settings.contrast)
     for name, count in counts.items():
         state = "frozen" if name in FROZEN else "trained"
         print(f"{name:<16} {count:>13,}  {state}")

@@ -13,11 +13,12 @@ from tr2m.evaluation.alignment import DEFAULT_ALIGNMENTS
 from tr2m.evaluation.evaluator import EvaluationSet, Method
 from tr2m.evaluation.global_fit import FitGlobally, global_fit_for
 from tr2m.evaluation.saved_predictions import SavedPredictions
+from tr2m.experiment.settings import BaselineSettings
 
 
-def build_baseline(settings: dict[str, Any], sets: list[EvaluationSet], device: torch.device) -> Method:
-    """The method of a configs/baseline entry, on `device`. Saved predictions are checked against the frames first."""
-    method = build(settings["method"], "baseline.method")
+def build_baseline(baseline: BaselineSettings, sets: list[EvaluationSet], device: torch.device) -> Method:
+    """The method of a baseline, on `device`. Saved predictions are checked against the frames first."""
+    method = build(baseline.method, "baseline.method")
     if isinstance(method, SavedPredictions):
         for entry in sets:
             method.check(entry.dataset)
@@ -26,14 +27,14 @@ def build_baseline(settings: dict[str, Any], sets: list[EvaluationSet], device: 
     return method
 
 
-def show_as_published(sets: list[EvaluationSet], baseline: dict[str, Any]) -> list[EvaluationSet]:
-    """`sets` as the published rows of a configs/baseline entry saw it, where the entry asks for it: the whole frame,
+def show_as_published(sets: list[EvaluationSet], baseline: BaselineSettings) -> list[EvaluationSet]:
+    """`sets` as the published rows of a baseline saw it, where its entry asks for it: the whole frame,
     which the network then resizes itself, and the mirrored image beside it.
     """
-    if baseline.get("whole_frame"):
+    if baseline.whole_frame:
         for entry in sets:
             entry.dataset.input_size = None
-    if baseline.get("flip_tta"):
+    if baseline.flip_tta:
         return [replace(entry, protocol=replace(entry.protocol, flip_tta=True)) for entry in sets]
     return sets
 

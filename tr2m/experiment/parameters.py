@@ -9,12 +9,11 @@ import torch
 from tr2m.build import build
 
 
-def count_parameters(settings: dict[str, Any]) -> dict[str, int]:
+def count_parameters(model_config: dict[str, Any], contrast_config: dict[str, Any]) -> dict[str, int]:
     """Number of parameters of each component, built on the meta device."""
-    model_config = without_weights(settings["model"])
     with torch.device("meta"):
-        model = build(model_config)
-        contrast = build(settings["contrast"], model=model)
+        model = build(without_weights(model_config), "model")
+        contrast = build(contrast_config, "contrast", model=model)
     parts = dict(model.named_children())
     parts = dict(parts.pop("rescale_encoder").named_children()) | parts
     if hasattr(contrast, "projector"):

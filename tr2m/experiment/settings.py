@@ -98,13 +98,32 @@ class BenchmarkSettings(ExperimentSettings):
     """Entries of configs/baseline that TR2M is compared with."""
 
 
+@dataclass(frozen=True)
+class SummarySettings:
+    """configs/summary.yaml."""
+
+    model: dict[str, Any]
+    contrast: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class BaselineSettings:
+    """An entry of configs/baseline."""
+
+    name: str
+    method: dict[str, Any]
+    whole_frame: bool = False
+    """Whether the network resizes the whole frame itself."""
+    flip_tta: bool = False
+    """Whether the mirrored image is predicted, too."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class EvalSettings(FolderSettings):
     """configs/eval.yaml."""
 
     dataset: DatasetSettings
-    baseline: dict[str, Any] | None = None
-    """`name` and `method`."""
+    baseline: BaselineSettings | None = None
     alignment: dict[str, Any] | None = None
     """None: none for metric depth, linear_fit for relative depth."""
     captions: dict[str, Any] | None = None

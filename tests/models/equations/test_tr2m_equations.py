@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 
 from tr2m.build import build
-from tr2m.experiment import parameters
 from tr2m.models.equations.heads import TokenwiseHead, Upsample2x
 
 EQUATIONS = ("model=tr2m_equations",)
@@ -34,7 +33,7 @@ VARIANTS = {
     ],
 )
 def test_budgets(overrides: list[str], fusion: int):
-    counts = parameters.count_parameters(tiny.config(*EQUATIONS, *overrides, name="summary"))
+    counts = tiny.counts(*EQUATIONS, *overrides)
     assert counts["fusion"] == fusion
     assert counts["scale_head"] == counts["shift_head"] == 9_441_281
     assert counts["decoder"] == 0
