@@ -143,11 +143,11 @@ def test_two_runs_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture, mo
     one, other = make_run(tmp_path / "own/a"), make_run(tmp_path / "own/b", lr=0.5)
     monkeypatch.setenv("TR2M_OUTPUTS", str(tmp_path))
     runs.main(["compare", "own/a", str(other)])
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    printed = capsys.readouterr().out
+    arguments = [f"{run}: experiment=own optim.optimizer.lr={lr}\n" for run, lr in ((one, 0.001), (other, 0.5))]
+    assert printed.endswith("Arguments\n" + "".join(arguments))
+    lines = [line.split() for line in printed.splitlines()]
     assert lines[0] == [str(one), str(other)]
-    assert ["arguments", "experiment=own", "optim.optimizer.lr=0.001", "experiment=own", "optim.optimizer.lr=0.5"] in (
-        lines
-    )
     start = lines.index(["Options", "that", "differ"])
     assert lines[start + 1 : start + 3] == [["optim.optimizer.lr", "0.001", "0.5"], []]
     assert ["folder", "abs_rel", "0.2000", "(0.1000)", "0.2000", "(0.1000)"] in lines

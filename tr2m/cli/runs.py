@@ -71,10 +71,10 @@ def the_run(path: Path) -> RunRecord:
 
 
 def comparison(one: RunRecord, other: RunRecord) -> str:
-    """Two runs side by side: their states, the options and the scores in which they differ."""
+    """Two runs side by side: their states, the options in which they differ, their scores; and their arguments."""
     runs = (one, other)
     facts = [["", *(str(run.folder) for run in runs)], ["state", *(run.state for run in runs)]]
-    facts += [["step", *map(progress, runs)], ["arguments", *(" ".join(run.arguments) or "-" for run in runs)]]
+    facts += [["step", *map(progress, runs)]]
     options = [flat(run.config) for run in runs]
     names = [name for name in dict.fromkeys([*options[0], *options[1]]) if name not in PLACES]
     differing = [[n, *(str(o.get(n, "-")) for o in options)] for n in names if options[0].get(n) != options[1].get(n)]
@@ -95,6 +95,7 @@ def comparison(one: RunRecord, other: RunRecord) -> str:
     for title, section in sections.items():
         lines += ["", title] if title else []
         lines += [next(rows) for _ in section]
+    lines += ["", "Arguments", *(f"{run.folder}: {' '.join(run.arguments)}" for run in runs)]
     return "\n".join([*lines, *(f"{run.folder}: {problem}" for run in runs for problem in run.damage)])
 
 
