@@ -79,7 +79,7 @@ def test_every_command_of_the_page_runs(home: Path, capsys: pytest.CaptureFixtur
         ran.append(program)
     assert ran == [*("data", "data", "train", "captions", "train", "train", "train", "runs", "runs", "eval", "predict")]
     assert caplog.text.count("init_from=released, trained at 434x560, 350x1204. Loaded: 18,959,746 weights") == 1
-    assert "resumed outputs/own/some/checkpoints" in caplog.text
+    assert "outputs/own/some/checkpoints/step_00000001.pt at epoch 1, step 1" in caplog.text
     own = read_run(home / "outputs/own/some")
     assert (own.state, own.step, own.config["init_from"]) == ("finished", 2, "released")
     assert own.config["sentence"] == "a corridor in an office"

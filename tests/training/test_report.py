@@ -17,6 +17,7 @@ from tqdm import tqdm
 from world import Flat
 
 from tr2m.errors import UserError
+from tr2m.evaluation.evaluator import Evaluation
 from tr2m.training import report
 from tr2m.training.progress import Progress
 from tr2m.training.report import RunReport
@@ -116,6 +117,16 @@ def test_training_ends_when_validation_has_not_improved_also_when_it_was_interru
     again.resume(tmp_path / "parts/checkpoints/last.pt")
     assert again.fit() == []
     assert again.progress.step == 4
+
+
+def test_a_validation_says_how_it_compares(caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.INFO)
+    metrics = dict.fromkeys(("delta1", "delta2", "delta3", "abs_rel", "log10", "rmse_log", "rmse"), 0.5)
+    evaluation = Evaluation({"dataset": "near", "metrics": metrics, "unit": "m", "n_images": 3}, [])
+    RunReport(4, []).validation([evaluation], 0.5, Progress(epoch=7, best=0.25, stale=2))
+    RunReport(4, []).validation([], 0.5, Progress())
+    assert len(caplog.records) == 1
+    assert "validation after epoch 7: score 0.5000, the best was 0.2500, 2 validation(s) before\n" in caplog.text
 
 
 def test_scores_that_are_no_numbers_are_no_improvement():

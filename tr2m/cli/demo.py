@@ -8,7 +8,9 @@ usage: tr2m demo [key=value ..., as for tr2m train]
 
 from __future__ import annotations
 
+import logging
 import shlex
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +30,8 @@ def main(arguments: list[str]) -> None:
         label: settings_of("train", [f"experiment={experiment}", *arguments])
         for label, experiment in {"single factors": "demo_factors", "TR2M": "demo"}.items()
     }
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 
     import numpy as np
 

@@ -78,6 +78,7 @@ class RunReport:
     def validation(self, evaluations: Sequence[Evaluation], score: float, progress: Progress) -> None:
         """Log the table of a validation that `progress` counts already. Nothing where there is no validation set."""
         if evaluations:
-            ago = f"{progress.best:.4f} was, {progress.stale} validations ago" if progress.stale else "the best so far"
+            stale = progress.stale
+            best = f"the best was {progress.best:.4f}, {stale} validation(s) before" if stale else "the best so far"
             table = format_table([(one.result["dataset"], one.result) for one in evaluations], first="data set")
-            logger.info("validation after epoch %d: score %.4f, %s\n%s", progress.epoch, score, ago, table)
+            logger.info("validation after epoch %d: score %.4f, %s\n%s", progress.epoch, score, best, table)
