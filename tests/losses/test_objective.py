@@ -46,3 +46,21 @@ def test_projected_cells_and_depth_cells_are_the_same_grid():
 def test_weights_must_name_the_four_terms():
     with pytest.raises((UserError, ValueError), match="smoothness"):
         tiny.parts("~objective.weights.smoothness")
+
+
+def test_a_term_of_weight_0_is_logged_and_leaves_the_gradient_alone(monkeypatch: pytest.MonkeyPatch):
+    batch = tiny.batch()
+    model, contrast, objective = tiny.parts("objective.weights.smoothness=0")
+    features = model.encode(batch.image, batch.captions)
+    output = model.rescale(features)
+    # The square root's gradient at 0 is infinite, and 0 times infinity NaN.
+    monkeypatch.setattr(objective.smoothness, "forward", lambda values, image: (values - values).sqrt().sum() + 3)
+    terms = objective(output, contrast(output, features), features.relative_depth, batch)
+    assert terms["smoothness"] == 6
+    terms["total"].backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+def test_weights_that_are_all_0_are_refused():
+    with pytest.raises(UserError, match="all 0, expected one above"):
+        tiny.parts(*(f"objective.weights.{name}=0" for name in TERMS))

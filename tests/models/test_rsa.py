@@ -35,6 +35,16 @@ def test_one_scale_and_one_shift_for_each_image_from_its_sentence_alone():
     assert torch.equal(model(image.flip(-1), ["a small room"] * 2).scale_map[1], output.scale_map[0])
 
 
+def test_depth_ends_where_inverse_depth_tends_to_zero_and_its_gradient_stays_finite():
+    model = rsa("model/relative_depth=stored")
+    with torch.no_grad():
+        model.rescale_encoder.shift_net[-1].bias.fill_(-80)
+    output = model(torch.rand(1, 3, 28, 42), ["a small room"], torch.zeros(1, 28, 42))
+    torch.testing.assert_close(output.metric_depth, torch.full((1, 28, 42), 1e5))
+    output.metric_depth.log().mean().backward()
+    assert all(p.grad.isfinite().all() for p in model.rescale_encoder.shift_net.parameters())
+
+
 def published_state(text_width: int) -> dict[str, torch.Tensor]:
     """Random weights under the names and in the shapes of the public repository's checkpoints."""
     generator = torch.Generator().manual_seed(0)

@@ -37,6 +37,8 @@ class Objective(nn.Module):
         self.terms = TERMS if image_contrast is None else (*TERMS, "image_contrast")
         if set(weights) != set(self.terms):
             raise ValueError(f"objective weights name {sorted(weights)}, expected {sorted(self.terms)}")
+        if not any(weights.values()):
+            raise UserError("objective.weights are all 0, expected one above: there is nothing to train for")
         self.image_contrast = image_contrast
         self.silog, self.pseudo, self.contrast, self.smoothness = silog, pseudo, contrast, smoothness
         self.weights = weights
@@ -74,6 +76,7 @@ class Objective(nn.Module):
             terms["smoothness"] = sum(self.smoothness(values, batch.image) for values in maps)
         if absent := [name for name in self.terms if name not in terms and self.weights[name]]:
             raise ValueError(f"this model has no {', '.join(absent)}: set objective.weights.{absent[0]}=0")
-        total = sum(self.weights[name] * value for name, value in terms.items())
+        # Not 0 times a term, whose gradient would be NaN where the term's own is infinite.
+        total = sum(weight * terms[name] for name, weight in self.weights.items() if weight and name in terms)
         every = {name: terms.get(name, depth.new_zeros(())) for name in self.terms}
         return every | {"total": total, "pseudo_gate": gate}

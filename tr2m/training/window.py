@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tr2m.distributed import process_rank
+from tr2m.errors import UserError
 from tr2m.json_text import json_text
 from tr2m.training.run.log_failures import log_failures
 from tr2m.types import DepthBatch, DepthOutput
@@ -20,7 +21,7 @@ logger = logging.getLogger(__name__)
 MAPS = ("depth", "metric_depth", "scale_map", "shift_map")
 
 
-class NonFiniteLossError(ArithmeticError):
+class NonFiniteLossError(UserError):
     """A loss term or the gradient became NaN or infinite; the message names the step, the terms and the samples."""
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tr2m.errors import UserError
 from tr2m.models.contract import RescalingModel
 from tr2m.models.frozen.precision import mixed_precision
+from tr2m.models.tr2m import rescale_depth
 from tr2m.types import TR2MOutput
 
 # What the public repository calls the network in its checkpoints: its training and its older evaluation program.
@@ -98,7 +99,7 @@ class RSA(RescalingModel):
         scale, shift = (
             factor[:, None, None].expand_as(features.relative_depth) for factor in self.rescale_encoder(features.text)
         )
-        depth = 1 / (scale * features.relative_depth + shift)
+        depth = rescale_depth(features.relative_depth, scale, shift)
         return TR2MOutput(features.text[:, None], (1, 1), depth, scale, shift)
 
     def with_captions(self, features: TextFeatures, captions: Sequence[str]) -> TextFeatures:
