@@ -17,7 +17,7 @@ FLOORS = (
     {"evaluation", "preparation", "captioning", "feature_cache", "synthetic"},
     {"drawing", "points"},
     {"inference"},
-    {"training", "paper"},
+    {"training", "paper", "video"},
     {"experiment"},
     {"benchmark", "app"},
     {"cli"},

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import h5py
 import numpy as np
 import pytest
 import tiny
 import yaml
+from clips import room, write_clip
 from small_run import make_trainer
 from test_readme import PAGES, commands
 from tiny import ROOT
@@ -20,6 +22,7 @@ from world import Flat
 from tr2m.cli import predict
 from tr2m.cli.main import run
 from tr2m.data.captions.packed import CaptionWriter
+from tr2m.video.frames import depth_dataset
 
 BLOCKS = [
     pytest.param(language, code, id=f"{page.stem}-{language}-{number}")
@@ -57,6 +60,11 @@ def home(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
         shutil.copyfile(checkpoint, run_folder / "last.pt")
     picture = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     cv2.imwrite("photo.jpg", picture)
+    write_clip(Path("clip.mp4"), [room(0), room(1)])
+    Path("predictions/clip").mkdir(parents=True)
+    with h5py.File("predictions/clip/depth.h5", "w") as file:
+        depth_dataset(file, 101, (48, 80))
+    Path("predictions/clip/prediction.json").write_text("{}")
     rooms = Path("my_rooms")
     rooms.mkdir()
     cv2.imwrite("my_rooms/a.png", picture)

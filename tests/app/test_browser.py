@@ -99,7 +99,7 @@ def test_picture_and_sentences_to_metres(driver: webdriver.Chrome, checkpoint: P
 def test_mistakes_are_sentences_and_the_next_try_works(driver: webdriver.Chrome, tmp_path: Path):
     (tmp_path / "notes.png").write_text("no picture")
     browser.ask(driver, tmp_path / "notes.png", "a room")
-    assert "notes.png is no picture that can be read" in browser.wait_for_words(driver, "notes.png")
+    assert "notes.png: damaged, or no picture" in browser.wait_for_words(driver, "notes.png")
     Image.new("1", (8_000, 4_100)).save(tmp_path / "large.png")
     browser.ask(driver, tmp_path / "large.png", "a room")
     assert "4100x8000 pixels (height x width), 33 megapixels: expected at most 32" in browser.wait_for_words(

@@ -26,7 +26,7 @@ def test_a_picture_is_refused_by_its_header(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(UserError, match="No picture"):
         limits.checked_picture(None)
     (tmp_path / "notes.png").write_text("not a picture")
-    with pytest.raises(UserError, match=r"notes.png is no picture"):
+    with pytest.raises(UserError, match=r"^notes.png: damaged, or no picture"):
         limits.checked_picture(str(tmp_path / "notes.png"))
     # One bit a pixel: some kilobytes on disk.
     for name, size in (("fits.png", (8_000, 4_000)), ("large.png", (8_000, 4_001)), ("bomb.png", (20_000, 20_000))):
@@ -34,7 +34,7 @@ def test_a_picture_is_refused_by_its_header(tmp_path: Path, monkeypatch: pytest.
     assert limits.checked_picture(str(tmp_path / "fits.png")) == tmp_path / "fits.png"
     with pytest.raises(UserError, match=r"large.png has 4001x8000 pixels .*, 32 megapixels: expected at most 32"):
         limits.checked_picture(str(tmp_path / "large.png"))
-    with pytest.raises(UserError, match=r"bomb.png has too many pixels"):
+    with pytest.raises(UserError, match=r"^bomb.png: cannot be read as a picture"):
         limits.checked_picture(str(tmp_path / "bomb.png"))
     monkeypatch.setattr(limits, "MAX_FILE_MB", 0.001)
     with pytest.raises(UserError, match=r"fits.png has 0 MB: expected at most 0.001 MB"):

@@ -21,6 +21,7 @@ from tr2m.app import page, server
 from tr2m.app.answer import DOWNLOADS, answer
 from tr2m.app.examples import synthetic_examples
 from tr2m.errors import UserError
+from tr2m.files import file_sha256
 from tr2m.models.tr2m import TR2M
 
 SENTENCES = ["a tiny bedroom", "a huge ballroom"]
@@ -42,7 +43,7 @@ def photo(tmp_path: Path) -> Path:
 
 
 def test_an_answer_is_what_predict_gives(model: TR2M, photo: Path, tmp_path: Path):
-    got = answer(model, photo, SENTENCES, "mm", 60.0, "mine.pt", tmp_path / "out")
+    got = answer(model, photo, SENTENCES, "mm", tmp_path / "out", fov_deg=60.0, checkpoint="mine.pt")
     expected = tr2m.predict(model, photo, SENTENCES, unit="mm")
     np.testing.assert_array_equal(got.prediction.metric_depth, expected.metric_depth)
     for sentence, depth in zip(SENTENCES, got.alternatives.depths, strict=True):
@@ -61,7 +62,7 @@ def test_an_answer_is_what_predict_gives(model: TR2M, photo: Path, tmp_path: Pat
 
 def test_what_a_visitor_should_know_is_noted(model: TR2M, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tr2m.points.files.SKY_SHARE", 0.0)
-    got = answer(model, photo, [" ".join(["door"] * 90)], "m", None, "mine.pt", tmp_path / "out")
+    got = answer(model, photo, [" ".join(["door"] * 90)], "m", tmp_path / "out")
     cut, focal, no_scene = got.notes
     assert "Cut after 77 tokens: “door door" in cut
     assert "No focal length in the photo; assumed: 26 mm" in focal
@@ -72,7 +73,7 @@ def test_what_a_visitor_should_know_is_noted(model: TR2M, photo: Path, tmp_path:
 
 def run(model: TR2M, *inputs: object) -> list[object]:
     """What the button's outputs are set to."""
-    return next(page.Handlers(model, "mine.pt").predict(*inputs))
+    return next(page.Handlers(model, "mine.pt", {}).predict(*inputs))
 
 
 def test_the_button_shows_the_numbers_of_predict(model: TR2M, photo: Path):
@@ -107,7 +108,7 @@ def test_a_name_cannot_write_into_the_page(model: TR2M, tmp_path: Path):
     (bad := tmp_path / "<b onclick=x>.png").write_text("")
     with pytest.raises(gradio.Error) as error:
         run(model, str(bad), "a room", "m", 0)
-    assert "&lt;b onclick=x&gt;.png is no picture" in error.value.message
+    assert "&lt;b onclick=x&gt;.png: damaged, or no picture" in error.value.message
     assert page.facts_html({"<i>": "<u>"}, ["<i>"]).count("&lt;") == 3
 
 
@@ -127,6 +128,22 @@ def test_examples_are_of_what_the_model_was_trained_on(model: TR2M, tmp_path: Pa
     model, _, _ = tiny.parts()
     model.input_sizes = [(28, 42)]
     assert synthetic_examples(model, tmp_path) == []
+
+
+def test_an_example_brings_the_relative_depth_that_its_model_cannot_estimate(tmp_path: Path):
+    model, _, _ = tiny.parts("model/relative_depth=stored")
+    model.input_sizes, model.units = [(28, 42)], {"synthetic_room": "m"}
+    (room,) = synthetic_examples(model.eval(), tmp_path)
+    handlers = page.Handlers(model, "demo.pt", {file_sha256(room.picture): room.relative_depth})
+    copy = tmp_path / "uploaded.png"
+    copy.write_bytes(room.picture.read_bytes())
+    _, depth, *_ = next(handlers.predict(str(copy), room.sentences[0], "m", 0))
+    shown = np.frombuffer(base64.b64decode(depth["values"]), "<f4").reshape(28, 42)
+    expected = tr2m.predict(model, room.picture, room.sentences[0], relative_depth=room.relative_depth)
+    np.testing.assert_array_equal(shown, expected.metric_depth)
+    Image.new("RGB", (42, 28)).save(copy)
+    with pytest.raises(gradio.Error, match="relative depth that came with its"):
+        next(handlers.predict(str(copy), "a room", "m", 0))
 
 
 @pytest.fixture

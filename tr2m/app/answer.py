@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from tr2m.app.map_view import thinned
-from tr2m.data.decoding.decode import read_rgb
 from tr2m.errors import UserError
 from tr2m.inference.files import save_prediction
-from tr2m.inference.inputs import describe_captions
+from tr2m.inference.inputs import describe_captions, rgb_of
 from tr2m.inference.predict import Prediction, predict
 from tr2m.models.contract import RescalingModel
 from tr2m.points.camera import Camera
@@ -51,20 +51,26 @@ def answer(
     picture: Path,
     sentences: list[str],
     unit: Unit,
-    fov_deg: float | None,
-    checkpoint: str,
     folder: Path,
+    *,
+    fov_deg: float | None = None,
+    checkpoint: str = "",
+    relative_depth: Float[np.ndarray, "H W"] | None = None,
 ) -> Answer:
-    """Predict, and write the files into `folder`, which must not exist. `fov_deg`: None means that of the photo's EXIF.
+    """Predict, and write the files into `folder`, which must not exist.
+
+    Args:
+        fov_deg: horizontal field of view, for the scene; None means that of the photo's EXIF data.
+        checkpoint: its name, for prediction.json.
+        relative_depth: as `tr2m.predict` takes it.
 
     Raises:
         UserError: what `tr2m.predict` and `Camera` refuse.
     """
-    prediction = predict(model, picture, sentences, unit=unit)
-    each = [
-        thinned((predict(model, picture, sentence, unit=unit) if len(sentences) > 1 else prediction).metric_depth)
-        for sentence in sentences
-    ]
+    predicted = partial(predict, model, picture, relative_depth=relative_depth, unit=unit)
+    prediction = predicted(sentences)
+    alone = [predicted(sentence) if len(sentences) > 1 else prediction for sentence in sentences]
+    each = [thinned(one.metric_depth) for one in alone]
     alternatives = Alternatives(sentences, [depth for depth, _ in each], each[0][1], unit)
     captions = describe_captions(sentences)
     notes = [f"Cut after 77 tokens: “{c['caption'][:60]}…”" for c in captions if c["cut"]]
@@ -73,7 +79,7 @@ def answer(
     facts = {"image": picture.name, "captions": captions, "checkpoint": checkpoint}
     scene = folder.with_name(f"{folder.name}_scene")
     scene.mkdir(parents=True)
-    image = read_rgb(picture)
+    image = rgb_of(picture)
     size = (image.shape[0], image.shape[1])
     camera = Camera.of_photo(size, picture) if fov_deg is None else Camera.from_fov_deg(size, fov_deg)
     if camera.is_assumed:

@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Float
+
 from tr2m.data.decoding.encode import write_png
 from tr2m.models.contract import RescalingModel
+from tr2m.models.frozen.relative_depth import StoredRelativeDepth
 from tr2m.synthetic.world import DOMAINS, SIZE_WORDS, SyntheticDepth
 from tr2m.types import Unit
 
@@ -21,15 +25,18 @@ class Example:
     picture: Path
     sentences: Sequence[str]
     unit: Unit
+    relative_depth: Float[np.ndarray, "H W"] | None
+    """For a model that has no network of its own to estimate it."""
 
 
 def synthetic_examples(model: RescalingModel, folder: Path) -> list[Example]:
     """A held-out frame of each synthetic domain that `model` was trained on, written into `folder`."""
     domains = [name.removeprefix(PREFIX) for name in model.units or {} if name.startswith(PREFIX)]
-    return [draw_example(domain, model.input_sizes[0], folder) for domain in domains if domain in DOMAINS]
+    stored = isinstance(model.relative_depth, StoredRelativeDepth)
+    return [draw_example(domain, model.input_sizes[0], stored, folder) for domain in domains if domain in DOMAINS]
 
 
-def draw_example(domain: str, size: tuple[int, int], folder: Path) -> Example:
+def draw_example(domain: str, size: tuple[int, int], stored: bool, folder: Path) -> Example:
     """Its first sentence is the frame's own, the second has another size word."""
     world = SyntheticDepth(
         name=domain,
@@ -41,9 +48,10 @@ def draw_example(domain: str, size: tuple[int, int], folder: Path) -> Example:
         seed=0,
         size=size,
     )
-    picture = folder / f"{domain}.png"
-    write_png(picture, world.read_frame(0).image[..., ::-1])
+    frame, picture = world.read_frame(0), folder / f"{domain}.png"
+    write_png(picture, frame.image[..., ::-1])
     sentence = world.captions.lines("test", world.sample_ids[0])[0]
     smallest, largest = SIZE_WORDS[0][0], SIZE_WORDS[-1][0]
     (word,) = {pair[0] for pair in SIZE_WORDS} & set(sentence.split())
-    return Example(picture, (sentence, sentence.replace(word, smallest if word == largest else largest)), world.unit)
+    other = sentence.replace(word, smallest if word == largest else largest)
+    return Example(picture, (sentence, other), world.unit, frame.relative_depth if stored else None)

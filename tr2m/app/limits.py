@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
-
+from tr2m.data.decoding.photo import open_photo
 from tr2m.errors import UserError
 
 MAX_FILE_MB = 20
@@ -43,12 +42,11 @@ def checked_picture(path: str | None) -> Path:
     if (megabytes := picture.stat().st_size / 1e6) > MAX_FILE_MB:
         raise UserError(f"{picture.name} has {megabytes:.0f} MB: expected at most {MAX_FILE_MB} MB.")
     try:
-        with Image.open(picture) as image:
+        with open_photo(picture) as image:
             width, height = image.size
-    except Image.DecompressionBombError:
-        raise UserError(f"{picture.name} has too many pixels: expected at most {MAX_MEGAPIXELS} megapixels.") from None
-    except (UnidentifiedImageError, OSError, ValueError) as error:
-        raise UserError(f"{picture.name} is no picture that can be read: expected a JPEG or PNG file.") from error
+    except UserError as error:
+        # Without the folder that the visitor's file was uploaded to.
+        raise UserError(str(error).replace(str(picture), picture.name)) from error
     if width * height > MAX_MEGAPIXELS * 1_000_000:
         raise UserError(
             f"{picture.name} has {height}x{width} pixels (height x width), {width * height / 1e6:.0f} megapixels: "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
@@ -11,6 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import gradio
+import numpy as np
+from jaxtyping import Float
 
 from tr2m.app.answer import DOWNLOADS, Alternatives, answer
 from tr2m.app.examples import Example
@@ -19,6 +21,7 @@ from tr2m.app.map_view import map_view
 from tr2m.app.views import compared_maps, main_maps, numbers
 from tr2m.errors import UserError
 from tr2m.experiment.load import check_unit
+from tr2m.files import file_sha256
 from tr2m.models.contract import RescalingModel
 from tr2m.types import Unit
 
@@ -98,7 +101,8 @@ def build_page(model: RescalingModel, checkpoint: str, examples: Sequence[Exampl
                     with gradio.Row():
                         downloads = [gradio.DownloadButton(name, size="sm", min_width=120) for name in DOWNLOADS]
         kept = gradio.State(time_to_live=KEPT_SECONDS)
-        handlers = Handlers(model, checkpoint)
+        stored = {file_sha256(e.picture): e.relative_depth for e in examples if e.relative_depth is not None}
+        handlers = Handlers(model, checkpoint, stored)
         outputs = [facts, depth, scene, *others, comparison, choice, first, second, *pair, *downloads]
         button.click(handlers.predict, [picture, text, unit, fov], [*outputs, kept], show_progress_on=[welcome, depth])
         if examples:
@@ -131,6 +135,8 @@ class Handlers:
 
     model: RescalingModel
     checkpoint: str
+    relative_depths: Mapping[str, Float[np.ndarray, "H W"]]
+    """By the SHA-256 of the picture that it belongs to."""
 
     def predict(self, picture: str | None, text: str, unit: Unit, fov_deg: float) -> Iterator[list[Any]]:
         """The new state of each output. Its files are copied by gradio before the folder goes."""
@@ -139,7 +145,14 @@ class Handlers:
                 path, sentences = checked_picture(picture), sentences_of(text)
                 check_unit(self.model, unit, "The picture")
                 got = answer(
-                    self.model, path, sentences, unit, fov_deg or None, self.checkpoint, Path(folder, "prediction")
+                    self.model,
+                    path,
+                    sentences,
+                    unit,
+                    Path(folder, "prediction"),
+                    fov_deg=fov_deg or None,
+                    checkpoint=self.checkpoint,
+                    relative_depth=self.relative_depths.get(file_sha256(path)),
                 )
             several = len(sentences) > 1
             maps = main_maps(got.prediction, several)

@@ -1,4 +1,4 @@
-"""Metric depth of photos and sentences: a photo, a folder of photos, or a table of photos and sentences."""
+"""Metric depth of photos and sentences: a photo, a folder of photos, a video, or a table of photos and sentences."""
 
 from __future__ import annotations
 
@@ -13,9 +13,15 @@ from tr2m.errors import UserError
 EXAMPLES = (
     'tr2m predict photo.jpg "a narrow kitchen"',
     'tr2m predict photos "a street" --text "a wide road" --out depth --resume',
+    'tr2m predict clip.mp4 "a corridor of an office" --smooth 0.9',
     "tr2m predict photos.csv --ckpt last.pt --batch-size 8",
     'tr2m predict photo.jpg "a street" --save depth,points,mesh --fov-deg 65',
 )
+CLIP_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
+"""Of what is taken as a video; what can be decoded is FFmpeg's to say."""
+SMOOTH = 0.8
+"""Our choice (docs/choices.md): the maps of the last five frames or so count."""
+DEFAULT_KINDS = ["depth", "colour"]
 KINDS = ("depth", "colour", "maps", "points", "mesh")
 
 
@@ -25,7 +31,7 @@ def main(arguments: list[str]) -> None:
         "given",
         nargs="*",
         metavar="photo and sentence",
-        help="a photo (JPEG, PNG, WebP, TIFF, HEIC), a folder of them with its subfolders, or a .csv with the "
+        help="a photo (JPEG, PNG, WebP, TIFF, HEIC), a folder of them with its subfolders, a video, or a .csv with the "
         "columns image and caption; then, but for a .csv, a sentence about the picture, in quotes",
     )
     parser.add_argument("--image", type=given_path, help="the photo, folder or .csv, instead of the first argument")
@@ -63,15 +69,25 @@ def main(arguments: list[str]) -> None:
     parser.add_argument(
         "--save",
         type=kinds_of,
-        default=["depth", "colour"],
+        default=DEFAULT_KINDS,
         help=f"what is written, of {','.join(KINDS)}: points is a coloured cloud (.ply), mesh a textured surface "
         "(.glb) (depth,colour)",
+    )
+    parser.add_argument(
+        "--smooth",
+        type=float,
+        help="for a video: how much of the scale and shift maps is kept from frame to frame of a shot, from 0 (off) to "
+        f"below 1 ({SMOOTH})",
     )
     camera = parser.add_mutually_exclusive_group()
     camera.add_argument("--focal-px", type=float, help="focal length in pixels of the photo, for points and mesh")
     camera.add_argument("--fov-deg", type=float, help="horizontal field of view in degrees, instead of --focal-px")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:<number> or mps (%(default)s)")
-    run(with_given(parse_flags(parser, arguments)))
+    given = with_given(parse_flags(parser, arguments))
+    if given.image.suffix.lower() in CLIP_SUFFIXES:
+        run_clip(given)
+    else:
+        run(given)
 
 
 def kinds_of(text: str) -> list[str]:
@@ -113,6 +129,8 @@ def with_given(arguments: Namespace) -> Namespace:
 
 def run(arguments: Namespace) -> None:
     """Predict every photo and write its files. Raises UserError for what the user can fix."""
+    if arguments.smooth is not None:
+        raise UserError(f"--smooth is for videos, {arguments.image} is none: leave it out")
     # After the cheap checks, so that a typing mistake is answered at once.
     from tr2m.inference import photos
 
@@ -155,3 +173,42 @@ def run(arguments: Namespace) -> None:
         print(f"{counts}; written to {arguments.out}")
     if failed:
         raise UserError("\n       ".join(problems(failed)))
+
+
+def run_clip(arguments: Namespace) -> None:
+    """Predict the video `arguments.image`. Raises UserError for what the user can fix."""
+    for flag in ("relative_depth", "focal_px", "fov_deg", "batch_size"):
+        if getattr(arguments, flag) is not None:
+            raise UserError(f"--{flag.replace('_', '-')} is for photos, {arguments.image} is a video: leave it out")
+    if arguments.save != DEFAULT_KINDS or arguments.save_unit != "m":
+        raise UserError(
+            f"--save and --save-unit are for photos: of the video {arguments.image} a film is written, and depth.h5 in "
+            "--unit"
+        )
+
+    from tr2m.experiment.compose import pick_device
+    from tr2m.experiment.load import check_unit, checkpoint_sha256, load_model
+    from tr2m.inference.files import check_out
+    from tr2m.inference.inputs import captions_of
+    from tr2m.video.clip import Clip
+    from tr2m.video.predict import check_smooth, predict_clip
+
+    smooth = SMOOTH if arguments.smooth is None else arguments.smooth
+    check_smooth(smooth)
+    sentences, clip = captions_of(arguments.text), Clip.open(arguments.image)
+    folder = arguments.out / arguments.image.stem
+    check_out(arguments.out, [folder.name])
+    model = load_model(arguments.ckpt, pick_device(arguments.device))
+    check_unit(model, arguments.unit, "--unit")
+    predict_clip(
+        model,
+        clip,
+        sentences,
+        folder,
+        smooth=smooth,
+        unit=arguments.unit,
+        input_size=arguments.input_size,
+        facts={"checkpoint": str(arguments.ckpt), "checkpoint_sha256": checkpoint_sha256(arguments.ckpt)},
+        resume=arguments.resume,
+    )
+    print(f"{arguments.image.name}: {clip.frames} frames; written to {folder}")

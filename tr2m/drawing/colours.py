@@ -35,12 +35,14 @@ def holes(values: Float[Tensor, "H W"], scored: Bool[Tensor, "H W"]) -> Float[Te
     return values.where(scored, float("nan"))
 
 
-def colourise(values: Float[np.ndarray, "H W"], colours: str) -> UInt8[np.ndarray, "H W 3"]:
-    """BGR picture of a map, from its 2 % to its 98 % quantile; black where it is NaN or infinite."""
+def colourise(
+    values: Float[np.ndarray, "H W"], colours: str, limits: tuple[float, float] | None = None
+) -> UInt8[np.ndarray, "H W 3"]:
+    """BGR picture of a map between `limits` or its 2 % and 98 % quantiles; black where it is NaN or infinite."""
     from matplotlib import colormaps
 
     known = np.isfinite(values)
-    low, high = np.quantile(values[known], [0.02, 0.98]) if known.any() else (0, 1)
+    low, high = limits or (np.quantile(values[known], [0.02, 0.98]) if known.any() else (0, 1))
     position = np.clip((np.where(known, values, low) - low) / max(high - low, 1e-12), 0, 1)
     # The map's own 256 colours, looked up: matplotlib's call would make four float64 a pixel.
     table = (colormaps[colours](np.arange(256))[:, 2::-1] * 255).round().astype(np.uint8)
