@@ -146,7 +146,8 @@ def test_commands_of_the_page_on_prediction_run(home: Path):
 
 def test_flags_of_predict_and_export_are_those_of_the_programs(monkeypatch: pytest.MonkeyPatch):
     seen = []
-    monkeypatch.setattr(predict, "run", seen.append)
+    for kind in ("run", "run_clip"):
+        monkeypatch.setattr(predict, kind, seen.append)
     lines = [arguments for page in PAGES for program, arguments in commands(page) if program == "predict"]
     for arguments in lines:
         predict.main(arguments)
