@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test slow lint format mutants newest
+.PHONY: demo test slow lint format docs mutants newest
 
 # The stamp is newer than what the environment depends on, or the environment is made again.
 .venv/installed: pyproject.toml constraints.txt
@@ -25,10 +25,15 @@ slow: .venv/installed
 lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 format: .venv/installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The site in site/: the pages, the README and the docstrings. Nothing is fetched; a broken link fails.
+docs: .venv/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Breaks the code one line at a time, and prints what no test notices; SHARE=0.1 tries a random tenth of the list.
 SHARE := 1

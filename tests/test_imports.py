@@ -19,7 +19,7 @@ FLOORS = (
     {"inference"},
     {"training", "paper", "video"},
     {"experiment"},
-    {"benchmark", "app"},
+    {"benchmark", "app", "sharing"},
     {"cli"},
     {"__main__"},
 )

@@ -11,7 +11,7 @@ from tiny import ROOT
 
 from tr2m.cli.options.check import check_overrides, job_arguments
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Commands that take flags; the others have configs/<command>.yaml.
 FLAGS = ("predict", "export", "app", "runs")
 CONFIG = {"cache": "train", "demo": "train"}

@@ -22,6 +22,8 @@ from world import Flat
 from tr2m.cli import predict
 from tr2m.cli.main import run
 from tr2m.data.captions.packed import CaptionWriter
+from tr2m.experiment.load import read_trained
+from tr2m.training.run.published import publish
 from tr2m.video.frames import depth_dataset
 
 BLOCKS = [
@@ -58,6 +60,7 @@ def home(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
         run_folder = Path("outputs", experiment, "some", "checkpoints")
         run_folder.mkdir(parents=True)
         shutil.copyfile(checkpoint, run_folder / "last.pt")
+    publish(read_trained("last.pt"), "last.pt", Path("tr2m-mixed4"))
     picture = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     cv2.imwrite("photo.jpg", picture)
     write_clip(Path("clip.mp4"), [room(0), room(1)])

@@ -8,9 +8,10 @@ if TYPE_CHECKING:
     from tr2m.experiment.load import load_model
     from tr2m.inference.predict import predict, predict_batch
     from tr2m.models.tr2m import TR2M
+    from tr2m.sharing.hub import push_to_hub
 
 __version__ = "0.1.0"
-__all__ = ["TR2M", "load_model", "predict", "predict_batch"]
+__all__ = ["TR2M", "load_model", "predict", "predict_batch", "push_to_hub"]
 
 
 def __getattr__(name: str) -> Any:
@@ -27,4 +28,8 @@ def __getattr__(name: str) -> Any:
         from tr2m.inference import predict
 
         return getattr(predict, name)
+    if name == "push_to_hub":
+        from tr2m.sharing.hub import push_to_hub
+
+        return push_to_hub
     raise AttributeError(f"module 'tr2m' has no attribute {name!r}")

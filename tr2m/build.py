@@ -82,8 +82,9 @@ def nested(hint: Any, value: Any, path: str) -> Any:
     """`value` as the settings dataclass that `hint` is, or is a dictionary of; other values stay as they are."""
     if not isinstance(value, Mapping):
         return value
-    for kind in filter(is_dataclass, get_args(hint) if get_origin(hint) in (Union, UnionType) else [hint]):
-        return read_settings(kind, value, path)
+    options = get_args(hint) if get_origin(hint) in (Union, UnionType) else [hint]
+    if kinds := [option for option in options if isinstance(option, type) and is_dataclass(option)]:
+        return read_settings(kinds[0], value, path)
     if get_origin(hint) is dict and is_dataclass(get_args(hint)[1]):
         return {key: nested(get_args(hint)[1], item, below(path, str(key))) for key, item in value.items()}
     return value

@@ -131,6 +131,13 @@ class TR2MOutput(DepthOutput):
     """The features of the scale head and of the shift head, of those that have any."""
 
 
+def with_maps(output: DepthOutput) -> TR2MOutput:
+    """The output of a model that has maps, as such. Raises TypeError for another one's."""
+    if not isinstance(output, TR2MOutput):
+        raise TypeError("a model without a scale map and a shift map: RescalingModel.require_maps was not asked first")
+    return output
+
+
 @dataclass(frozen=True)
 class ContrastFeatures:
     """What the contrast compares: each query with the keys of its own image and of a partner image."""

@@ -120,7 +120,7 @@ def scene_view() -> gradio.Model3D:
     with TemporaryDirectory() as folder:
         trimesh.creation.box().export(first := Path(folder, "box.glb"))
         return gradio.Model3D(
-            first,
+            str(first),
             label="3-D, in metres",
             height=430,
             camera_position=(None, 75, None),
@@ -163,8 +163,8 @@ class Handlers:
                 maps["depth"].payload(),
                 files[DOWNLOADS.index("mesh.glb")],
                 *(
-                    gradio.update(value=maps[name] and maps[name].payload(), visible=bool(maps[name]))
-                    for name in MAPS[1:]
+                    gradio.update(value=drawn and drawn.payload(), visible=drawn is not None)
+                    for drawn in map(maps.get, MAPS[1:])
                 ),
                 gradio.update(visible=several),
                 gradio.update(visible=len(sentences) > 2),

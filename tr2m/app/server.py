@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import gradio
+from gradio.themes import Base
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -37,10 +38,10 @@ class ContentSecurityPolicy:
         await self.app(scope, receive, send_with_policy)
 
 
-def theme() -> gradio.themes.Base:
+def theme() -> Base:
     """One accent colour; fonts that every machine has: gradio's own would be asked of Google."""
     fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
-    return gradio.themes.Base(
+    return Base(
         primary_hue="teal",
         secondary_hue="teal",
         neutral_hue="zinc",

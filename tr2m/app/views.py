@@ -26,7 +26,7 @@ def limits_of(*maps: Float[np.ndarray, "H W"]) -> tuple[float, float]:
     return low, high
 
 
-def main_maps(prediction: Prediction, several: bool) -> dict[str, DrawnMap | None]:
+def main_maps(prediction: Prediction, several: bool) -> dict[str, DrawnMap]:
     """Depth, scale map, shift map, and the spread over the sentences where there are `several`."""
 
     def drawn(title: str, values: Float[np.ndarray, "H W"], unit: str, colours: str) -> DrawnMap:
@@ -39,7 +39,7 @@ def main_maps(prediction: Prediction, several: bool) -> dict[str, DrawnMap | Non
         "depth": drawn("Metric depth", prediction.metric_depth, unit, DEPTH),
         "scale": drawn("Scale map", prediction.scale_map, f"1/{unit}", MAP),
         "shift": drawn("Shift map", prediction.shift_map, f"1/{unit}", MAP),
-        "spread": spread if several else None,
+        **({"spread": spread} if several else {}),
     }
 
 

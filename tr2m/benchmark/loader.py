@@ -6,6 +6,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle, islice
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 from tqdm import tqdm
 
 from tr2m.benchmark.measurement import Measurement, sides
-from tr2m.benchmark.plain_loader import load_plainly, plain_files
+from tr2m.benchmark.plain_loader import PlainFiles, load_plainly, plain_files
 from tr2m.benchmark.real_frames import real_steps, training_sets
 from tr2m.benchmark.timing import MIB, process_memory
 from tr2m.data.depth_dataset import DepthDataset
@@ -45,12 +46,12 @@ class LoaderBenchmark:
     def row(self, dataset: DepthDataset) -> dict[str, Any]:
         rng = np.random.default_rng(0)
         files = plain_files(dataset)
-        size = dataset.input_size
+        size = dataset.fixed_size
 
         def ours(index: int) -> None:
             dataset.training_sample(index, rng)
 
-        def plain(index: int) -> None:
+        def plain(files: PlainFiles, index: int) -> None:
             load_plainly(files, dataset.sample_ids[index], size)
             dataset.captions.lines(dataset.split, dataset.sample_ids[index])
 
@@ -58,7 +59,7 @@ class LoaderBenchmark:
         for _ in range(2):
             rates["ours"].append(self.rate(ours, len(dataset)))
             if files is not None:
-                rates["plain"].append(self.rate(plain, len(dataset)))
+                rates["plain"].append(self.rate(partial(plain, files), len(dataset)))
         best, theirs = max(rates["ours"]), max(rates["plain"], default=None)
         loaded = {f"{number} workers (images/s)": self.with_workers(dataset, number) for number in self.workers}
         return {
@@ -85,7 +86,7 @@ class LoaderBenchmark:
         the batches to the last.
         """
         steps = self.frames // self.batch_size
-        memory, start = [], None
+        memory, start = [], 0.0
         for number, _ in enumerate(real_steps(dataset, steps, self.batch_size, workers, torch.device("cpu"))):
             # The first batch carries the start of the workers.
             start = start or time.perf_counter()

@@ -11,8 +11,11 @@ import torch
 
 from tr2m.benchmark.plain import PlainLoop
 from tr2m.benchmark.random_frames import RandomFrames
+from tr2m.errors import UserError
 from tr2m.experiment.settings import BenchmarkSettings
 from tr2m.experiment.trainer import assemble_trainer
+from tr2m.models.momentum import MomentumContrast
+from tr2m.models.tr2m import TR2M
 from tr2m.training.run.run_log import RunLog
 from tr2m.training.trainer import Trainer
 
@@ -34,7 +37,16 @@ def make_plain_loop(settings: BenchmarkSettings, device: torch.device, size: Seq
         parameter.grad = None
     options = {name: trainer.optimizer.defaults[name] for name in ("lr", "betas", "eps", "weight_decay")}
     optimizer = torch.optim.AdamW(trainer.parameters, **options)
-    return PlainLoop(trainer.model, trainer.contrast, trainer.objective, optimizer, trainer.settings.clip_norm)
+    if not isinstance(trainer.contrast, MomentumContrast):
+        raise UserError("the plain loop that this is measured against has a contrast: leave contrast= as it is")
+    return PlainLoop(method_of(trainer), trainer.contrast, trainer.objective, optimizer, trainer.settings.clip_norm)
+
+
+def method_of(trainer: Trainer) -> TR2M:
+    """The trainer's model. Raises UserError unless it is TR2M, whose parts are measured one by one."""
+    if not isinstance(trainer.model, TR2M):
+        raise UserError(f"this measures the parts of TR2M, and the model is {type(trainer.model).__name__}")
+    return trainer.model
 
 
 def free_memory() -> None:

@@ -60,14 +60,14 @@ class PlainLoop:
         """All three frozen networks."""
         tokens = self.model.image_encoder(batch.image)
         text_tokens, text_valid = self.model.text_encoder.encode(batch.captions)
-        grid = self.model.image_encoder.grid(*batch.image.shape[-2:])
+        grid = self.model.image_encoder.grid(batch.image.shape[-2], batch.image.shape[-1])
         return FrozenFeatures(tokens, grid, text_tokens, text_valid, self.model.relative_depth(batch.image))
 
     def rescale(self, features: FrozenFeatures) -> TR2MOutput:
         weights = to_released(dict(self.model.named_parameters()))
         maps = plain_maps(weights, features.image_tokens, features.text_tokens, features.grid)
         depth = 1 / (maps["scale_map"] * features.relative_depth + maps["shift_map"])
-        return TR2MOutput(grid=features.grid, metric_depth=depth, **maps)
+        return TR2MOutput(maps["fused_tokens"], features.grid, depth, maps["scale_map"], maps["shift_map"])
 
     def features_to_compare(self, output: TR2MOutput, batch: DepthBatch) -> ContrastFeatures:
         """The momentum branch starts from the image and the sentence, as a copy of the whole network would."""

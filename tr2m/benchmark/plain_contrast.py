@@ -34,15 +34,17 @@ class PlainContrast(ScaleOrientedContrast):
             similarity = [query @ keys[image].T for image in images]
             same = [label[:, None] == labels[image][None] for image in images]
             known = [(labels[image] >= 0)[None].expand_as(mask) for image, mask in zip(images, same, strict=True)]
-            positives = sum(mask.sum(1) for mask in same)
-            positive = sum((s * mask).sum(1) for s, mask in zip(similarity, same, strict=True)) / positives.clamp(min=1)
+            positives = torch.stack([mask.sum(1) for mask in same]).sum(0)
+            alike = [(s * mask).sum(1) for s, mask in zip(similarity, same, strict=True)]
+            positive = torch.stack(alike).sum(0) / positives.clamp(min=1)
             others = [k & ~mask for k, mask in zip(known, same, strict=True)]
-            negative = sum((s * o).sum(1) / o.sum(1).clamp(min=1) for s, o in zip(similarity, others, strict=True))
+            unlike = [(s * o).sum(1) / o.sum(1).clamp(min=1) for s, o in zip(similarity, others, strict=True)]
+            negative = torch.stack(unlike).sum(0)
             loss = -torch.log(positive.exp() / (positive.exp() + negative.exp()))
             usable = (label >= 0) & (positives > 0)
             return (loss * usable).sum(), usable.sum()
 
-        total, used = queries.sum() * 0, 0
+        total, used = queries.sum() * 0, torch.zeros((), dtype=torch.int64, device=queries.device)
         for image in range(len(queries)):
             images = [image] if partner is None else [image, int(partner[image])]
             for start in range(0, queries.shape[1], self.rows):

@@ -42,7 +42,7 @@ def plain_files(dataset: DepthDataset) -> PlainFiles | None:
     if isinstance(dataset, NYUv2):
         return PlainFiles(lambda name: nyuv2_paths(dataset.folder / name), 1000.0)
     if isinstance(dataset, KITTI):
-        return PlainFiles(lambda name: (dataset.root / f"raw/{name}.png", dataset.depth_path(name)), 256.0, (352, 1216))
+        return PlainFiles(lambda name: (dataset.home / f"raw/{name}.png", dataset.depth_path(name)), 256.0, (352, 1216))
     if isinstance(dataset, VOID):
         return PlainFiles(lambda name: void_paths(dataset.release / f"{name}.png"), 256.0)
     return None

@@ -42,9 +42,9 @@ class RandomFrames(DepthDataset):
 
     def read_frame(self, index: int) -> Frame:
         rng = np.random.default_rng(index)
-        depth = rng.uniform(*METRES, self.input_size).astype(np.float32)
-        depth[rng.random(self.input_size) > SHARE] = 0
-        return Frame(rng.integers(0, 256, (*self.input_size, 3), dtype=np.uint8), depth)
+        depth = rng.uniform(*METRES, self.fixed_size).astype(np.float32)
+        depth[rng.random(self.fixed_size) > SHARE] = 0
+        return Frame(rng.integers(0, 256, (*self.fixed_size, 3), dtype=np.uint8), depth)
 
 
 def random_batch(size: Sequence[int], batch_size: int, device: torch.device) -> DepthBatch:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from tr2m.benchmark.flops import step_flops
 from tr2m.benchmark.measurement import Measurement, sides
-from tr2m.benchmark.parts import free_memory, make_trainer
+from tr2m.benchmark.parts import free_memory, make_trainer, method_of
 from tr2m.benchmark.phases import time_phases
 from tr2m.benchmark.random_frames import RandomFrames, first_batch
 from tr2m.benchmark.real_frames import real_steps, training_sets
@@ -73,7 +73,7 @@ class TrainBenchmark:
             "captions": self.captions,
             "features": self.features,
             **{
-                f"operations of one frame, {dataset.name} {sides(dataset.input_size)}": shares(counts)
+                f"operations of one frame, {dataset.name} {sides(dataset.fixed_size)}": shares(counts)
                 for dataset, counts in zip(datasets, flops, strict=True)
             },
             "compile": settings.compile,
@@ -113,9 +113,9 @@ class TrainBenchmark:
     def operations(self, trainer: Trainer, dataset: DepthDataset) -> dict[str, int]:
         """Of a step of one frame, whose caption is seen or new as in the steps that are timed."""
         batch = self.first_batch(trainer, dataset, 1)
-        trainer.model.text_encoder.forget()
+        method_of(trainer).text_encoder.forget()
         if self.captions == "seen":
-            trainer.model.text_encoder(batch.captions)
+            method_of(trainer).text_encoder(batch.captions)
         return step_flops(trainer, batch)
 
     def row(
@@ -135,11 +135,9 @@ class TrainBenchmark:
         # A step's operations are those of its frames: the optimiser's and the momentum update's are not counted.
         step_flop = flops["total"] * batch_size
         phases = time_phases(trainer, batches, self.steps)
-        if self.frames == "random":
-            phases["load"] = None
         return {
             "data set": dataset.name,
-            "size": sides(dataset.input_size),
+            "size": sides(dataset.fixed_size),
             "batch": batch_size,
             "images/s": batch_size / timing["seconds"],
             "step (s)": timing["seconds"],
@@ -149,6 +147,7 @@ class TrainBenchmark:
             "peak (MiB)": None if memory.peak is None else memory.peak / MIB,
             "added by the step (MiB)": None if memory.added is None else memory.added / MIB,
             **{f"{phase} (s)": seconds for phase, seconds in phases.items()},
+            **({"load (s)": None} if self.frames == "random" else {}),
         }
 
     def batches(
@@ -163,7 +162,7 @@ class TrainBenchmark:
             source = itertools.repeat([self.first_batch(trainer, dataset, own)], steps)
         for batches in source:
             if self.captions == "new":
-                trainer.model.text_encoder.forget()
+                method_of(trainer).text_encoder.forget()
             yield batches
 
 

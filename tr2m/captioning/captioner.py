@@ -23,7 +23,7 @@ class Captioner(ABC):
     """
 
     def __init__(self, network: nn.Module, name: str) -> None:
-        self.network = network.eval()
+        self.network: Any = network.eval()
         self.description = f"{name}, line 1"
 
     def to(self, device: torch.device) -> Captioner:

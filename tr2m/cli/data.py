@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> None:
     parts = {"prepare": prepare, "check": check, "show": show}
     part, *rest = arguments or ["--help"]
     if part in ("--help", "-h"):
-        print(__doc__.strip())
+        print((__doc__ or "").strip())
     elif part not in parts:
         raise UserError(f"data {part}: expected one of {', '.join(parts)} first, then key=value")
     elif not print_help(f"data_{part}", __doc__, rest):

@@ -103,6 +103,8 @@ def predict_a_picture(dataset: DepthDataset, run: Path) -> None:
 
     frame, name = dataset.read_frame(0), dataset.name
     folder = run / "photo"
+    if frame.relative_depth is None:
+        raise ValueError(f"{name} has no relative depth")
     write_png(folder / f"{name}.png", frame.image[..., ::-1])
     np.save(folder / f"{name}.npy", frame.relative_depth)
     sentence = dataset.captions.lines(dataset.split, dataset.sample_ids[0])[0]

@@ -10,6 +10,7 @@ usage: tr2m eval ckpt=<file> dataset=<name> [key=value ...]
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +31,7 @@ def main(config: dict[str, Any]) -> None:
     from tr2m.evaluation.evaluator import ModelMethod, evaluate
     from tr2m.experiment.baselines import align, build_baseline, show_as_published
     from tr2m.experiment.compose import build_evaluation_sets, pick_device, provenance
-    from tr2m.experiment.load import check_unit, model_of, read_trained
-    from tr2m.experiment.released import locate
+    from tr2m.experiment.load import check_unit, find_checkpoint, model_of, read_trained
     from tr2m.experiment.settings import EvalSettings
     from tr2m.training.run.run_log import environment
 
@@ -51,10 +51,10 @@ def main(config: dict[str, Any]) -> None:
             method = build_baseline(baseline, sets, device)
             sets = show_as_published(sets, baseline)
         else:
-            checkpoint = locate(settings.ckpt)
+            checkpoint = find_checkpoint(settings.ckpt or "")
             state = read_trained(checkpoint)
             facts = provenance(state["config"], checkpoint, device)
-            home = home_of(checkpoint, state, Path(settings.paths.outputs))
+            home = home_of(settings.ckpt or "", checkpoint, state, Path(settings.paths.outputs))
             model = model_of(state, str(checkpoint), device)
             check_unit(model, sets[0].dataset.unit, sets[0].dataset.name)
             note_size_mismatch(sets[0].dataset.input_size, model.input_sizes)
@@ -71,12 +71,14 @@ def main(config: dict[str, Any]) -> None:
     write(evaluations, Path(settings.out) if settings.out else home / "eval", facts, first)
 
 
-def home_of(checkpoint: Path, state: dict[str, Any], outputs: Path) -> Path:
-    """The folder that a checkpoint's results belong to: its run's, or one in `outputs` for the authors' file."""
+def home_of(given: str, checkpoint: Path, state: dict[str, Any], outputs: Path) -> Path:
+    """The folder that a checkpoint's results belong to: its run's, or one in `outputs` for the authors' file and for a
+    hub repository, whose files are in the hub's cache.
+    """
     from tr2m.experiment.released import RELEASED_NAME
 
     if checkpoint.is_dir():
-        return checkpoint
+        return checkpoint if Path(given).is_dir() else outputs / given
     if state["config"].get("name") == RELEASED_NAME:
         return outputs / RELEASED_NAME
     return checkpoint.absolute().parent.parent
@@ -93,7 +95,7 @@ def refuse_unused_size(baseline: BaselineSettings, overrides: list[str]) -> None
         )
 
 
-def note_size_mismatch(size: tuple[int, int] | None, trained: list[tuple[int, int]]) -> None:
+def note_size_mismatch(size: Sequence[int] | None, trained: list[tuple[int, int]]) -> None:
     """Say so where a data set is shown at a size that the model has not been trained at: results then differ."""
     from tr2m.errors import UserError
 
@@ -101,7 +103,7 @@ def note_size_mismatch(size: tuple[int, int] | None, trained: list[tuple[int, in
         raise UserError(
             "dataset.reader.input_size: got null, expected (height, width) for a model that is trained here"
         )
-    if size not in trained:
+    if tuple(size) not in trained:
         sizes = ", ".join(f"{height}x{width}" for height, width in trained)
         logging.info("note: images are shown at %dx%d, training had %s (dataset.reader.input_size)", *size, sizes)
 

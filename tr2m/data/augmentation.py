@@ -18,6 +18,11 @@ Interval = Sequence[float]
 """Lowest and highest value of a uniform draw."""
 
 
+def draw(interval: Interval, rng: np.random.Generator) -> float:
+    low, high = interval
+    return rng.uniform(low, high)
+
+
 @dataclass(frozen=True)
 class GammaBrightnessColour:
     """image ^ gamma * brightness * one factor for each channel, in [0, 1] and clipped to it."""
@@ -28,8 +33,8 @@ class GammaBrightnessColour:
 
     def __call__(self, image: UInt8[Tensor, "3 H W"], rng: np.random.Generator) -> UInt8[Tensor, "3 H W"]:
         """What becomes of a byte depends on its channel alone: three tables of 256 bytes, rounded to the nearest."""
-        gamma, brightness = rng.uniform(*self.gamma), rng.uniform(*self.brightness)
-        colour = rng.uniform(*self.colour, size=3)
+        gamma, brightness = draw(self.gamma, rng), draw(self.brightness, rng)
+        colour = rng.uniform(self.colour[0], self.colour[1], size=3)
         value = (np.arange(256) / 255) ** gamma * brightness
         tables = np.round(255 * (value[:, None] * colour).clip(0, 1)).astype(np.uint8)
         return torch.from_numpy(cv2.LUT(image.permute(1, 2, 0).numpy(), tables[None])).permute(2, 0, 1)
@@ -53,10 +58,10 @@ class ColourJitter:
 
     def __call__(self, image: UInt8[Tensor, "3 H W"], rng: np.random.Generator) -> UInt8[Tensor, "3 H W"]:
         changes = [
-            (F.adjust_brightness, rng.uniform(*self.brightness)),
-            (F.adjust_contrast, rng.uniform(*self.contrast)),
-            (F.adjust_saturation, rng.uniform(*self.saturation)),
-            (shift_hue, rng.uniform(*self.hue)),
+            (F.adjust_brightness, draw(self.brightness, rng)),
+            (F.adjust_contrast, draw(self.contrast, rng)),
+            (F.adjust_saturation, draw(self.saturation, rng)),
+            (shift_hue, draw(self.hue, rng)),
         ]
         for position in rng.permutation(len(changes)):
             change, amount = changes[position]

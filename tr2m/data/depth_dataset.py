@@ -75,13 +75,18 @@ class DepthDataset(Dataset, ABC):
     def __len__(self) -> int:
         return len(self.sample_ids)
 
-    def training_sample(self, index: int, rng: np.random.Generator) -> DepthSample:
-        """Frame `index` at the network's size with one caption, augmented; `rng` draws both."""
+    @property
+    def fixed_size(self) -> tuple[int, int]:
+        """`input_size`, for what needs frames of one size. Raises UserError where there is none."""
         if self.input_size is None:
             raise UserError(f"{self.name}: frames of a batch need one size; set input_size, as (height, width)")
+        return self.input_size[0], self.input_size[1]
+
+    def training_sample(self, index: int, rng: np.random.Generator) -> DepthSample:
+        """Frame `index` at the network's size with one caption, augmented; `rng` draws both."""
         lines = self.captions.lines(self.split, self.sample_ids[index])
         caption = lines[int(rng.integers(len(lines)))]
-        tensors = training_tensors(self.read_frame(index), self.input_size)
+        tensors = training_tensors(self.read_frame(index), self.fixed_size)
         image, depth, relative_depth = self.augmentation(tensors, rng) if self.augmentation else tensors
         low, high = self.depth_range
         # In numpy: six times as fast as torch for these few operations on one thread.
@@ -135,9 +140,11 @@ class ListedDataset(DepthDataset):
     """The data set's folder."""
     split_file: str | Path
     """The list."""
+    home: Path = field(init=False, repr=False)
+    """`root`, which exists."""
 
     def __post_init__(self) -> None:
-        self.root = require_root(self.root, self.name)
+        self.home = require_root(self.root, self.name)
         super().__post_init__()
 
 

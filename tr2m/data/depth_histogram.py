@@ -35,7 +35,7 @@ class DepthHistogram:
         unit: of all depths.
     """
 
-    def __init__(self, depth_range: tuple[float, float], unit: Unit) -> None:
+    def __init__(self, depth_range: Sequence[float], unit: Unit) -> None:
         self.unit: Unit = unit
         self.low, self.high = depth_range
         self.counts = np.zeros(len(_EDGES) - 1, np.int64)

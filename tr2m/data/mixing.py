@@ -112,7 +112,7 @@ class MixedBatchSampler(Sampler[list[SampleKey]]):
     ) -> None:
         self.sizes = list(sizes)
         self.batch_size = batch_size
-        self.mixing = mixing
+        self.mixing: Mixing = mixing
         self.seed = seed
         self.process, self.processes = process, processes
         self.epoch = 0
@@ -178,7 +178,7 @@ def collate(samples: Sequence[tuple[DepthDataset, DepthSample]]) -> DepthBatch:
     return DepthBatch(
         dataset=dataset.name,
         unit=dataset.unit,
-        depth_range=dataset.depth_range,
+        depth_range=(dataset.depth_range[0], dataset.depth_range[1]),
         # Their bytes lie pixel by pixel, as decoders write them: stacked so, they are copied in one go.
         image=default_collate([part.image.permute(1, 2, 0) for part in parts]).permute(0, 3, 1, 2),
         depth=default_collate([part.depth for part in parts]),

@@ -10,7 +10,7 @@ import numpy as np
 
 def choose_frames(sample_ids: Sequence[str], count: int, seed: int) -> list[int]:
     """Indices of `count` frames at random, ascending: first one of every folder (scene, drive, video), then others."""
-    order = np.random.default_rng(seed).permutation(len(sample_ids)).tolist()
+    order: list[int] = np.random.default_rng(seed).permutation(len(sample_ids)).tolist()
     firsts: dict[PurePosixPath, int] = {}
     for index in order:
         firsts.setdefault(PurePosixPath(sample_ids[index]).parent, index)

@@ -46,6 +46,8 @@ class DatasetSettings:
             raise UserError(
                 f"augmentation={augmentation}: {self.name} does not know it; choose one of {', '.join(known)}"
             )
+        if self.train_split is None:
+            raise UserError(f"{self.name} has no training split")
         return self.read(self.train_split, augmentation=build(known[augmentation]))
 
     def read_without_captions(self, split: str, **changes: Any) -> DepthDataset:

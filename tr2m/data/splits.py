@@ -63,7 +63,8 @@ def select_split(file: str | Path, split: str, found: Collection[tuple[str, Name
     _require_held_out(path, split, tables)
     table = tables[split]
     if isinstance(table, dict) and "members" in table:
-        frames, there = _members(path, split, table), set(found)
+        frames: list[tuple[str, Any]] = _members(path, split, table)
+        there = set(found)
         chosen = [frame for frame in frames if frame in there]
         missing = [f"{group} {number}" for group, number in frames if (group, number) not in there]
     else:

@@ -28,7 +28,7 @@ def resized_first(frame: Frame, image_size: Sequence[int] | None) -> Frame:
     return replace(frame, image=F.resize(pixels, list(image_size)).permute(1, 2, 0).numpy())
 
 
-def training_tensors(frame: Frame, size: tuple[int, int]) -> Tensors:
+def training_tensors(frame: Frame, size: Sequence[int]) -> Tensors:
     """Image, depth and relative depth, all at `size` (height, width).
 
     Depth is resized by nearest neighbour: sparse lidar points keep their values and holes stay holes. "Exact": the
@@ -39,7 +39,7 @@ def training_tensors(frame: Frame, size: tuple[int, int]) -> Tensors:
     return image, resized[0], relative_depth
 
 
-def evaluation_tensors(frame: Frame, size: tuple[int, int] | None) -> Tensors:
+def evaluation_tensors(frame: Frame, size: Sequence[int] | None) -> Tensors:
     """Image and relative depth at `size`, or as they are read; depth keeps the size of its file, where it is scored."""
     # A window of a larger picture is copied first, or torch takes its slow way.
     pixels = torch.from_numpy(np.ascontiguousarray(frame.image)).permute(2, 0, 1)

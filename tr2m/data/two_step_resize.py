@@ -41,7 +41,7 @@ class TwoStepResize:
     normalised: bool = True
 
     def __call__(
-        self, frame: Frame, size: tuple[int, int]
+        self, frame: Frame, size: Sequence[int]
     ) -> tuple[Float[Tensor, "3 H W"], Float[Tensor, "Hd Wd"], Float[Tensor, "H W"] | None]:
         """Image at `size` (height, width) in floats, depth, and relative depth at `size`, if there is any."""
         image, depth = self.at_frame_size(frame.image), torch.from_numpy(frame.depth)
@@ -64,6 +64,6 @@ class TwoStepResize:
         return pixels
 
 
-def aligned_corners(values: Float[Tensor, "C h w"], size: tuple[int, int]) -> Float[Tensor, "C H W"]:
+def aligned_corners(values: Float[Tensor, "C h w"], size: Sequence[int]) -> Float[Tensor, "C H W"]:
     """Bilinear, the centres of the corner pixels on one another."""
     return functional.interpolate(values[None], size, mode="bilinear", align_corners=True)[0]

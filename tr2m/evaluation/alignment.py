@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -28,12 +28,20 @@ Mask = Bool[Tensor, "H W"]
 class Alignment(typing.Protocol):
     """Turns a prediction of either kind into metric depth, given the ground truth and which of its pixels count."""
 
-    name: str
-    """One word for result files and tables."""
-    description: str
-    """For readers: how ground truth was used."""
-    uses_ground_truth: bool
-    """Whether it looks at the ground truth of the image that is scored: then it is no prediction."""
+    @property
+    def name(self) -> str:
+        """One word for result files and tables."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """For readers: how ground truth was used."""
+        ...
+
+    @property
+    def uses_ground_truth(self) -> bool:
+        """Whether it looks at the ground truth of the image that is scored: then it is no prediction."""
+        ...
 
     def __call__(self, prediction: Map, kind: Kind, depth: Map, scored: Mask) -> Map: ...
 
@@ -137,7 +145,8 @@ class LevenbergMarquardtFit(InverseDepthFit):
         def slopes(logs: np.ndarray) -> np.ndarray:
             return -(predicted(logs) ** 2)[:, None] * np.exp(logs) * np.stack([x, np.ones_like(x)], axis=1)
 
-        fitted = least_squares(lambda logs: predicted(logs) - target, np.zeros(2), slopes, method="lm", max_nfev=10_000)
+        options: dict[str, Any] = {"jac": slopes, "method": "lm", "max_nfev": 10_000}
+        fitted = least_squares(lambda logs: predicted(logs) - target, np.zeros(2), **options)
         scale, shift = np.exp(fitted.x).tolist()
         return scale, shift
 
@@ -182,7 +191,7 @@ def invert(inverse: Float[Tensor, "*B H W"]) -> Float[Tensor, "*B H W"]:
     return 1 / inverse.clamp(min=MIN_INVERSE_DEPTH)
 
 
-ALIGNMENTS: tuple[type[Alignment], ...] = (
+ALIGNMENTS = (
     Unaligned,
     MedianScale,
     DepthLinearFit,

@@ -13,7 +13,7 @@ from torch import Tensor
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.evaluation.alignment import Kind
 from tr2m.models.contract import RescalingModel
-from tr2m.types import DepthBatch, TR2MOutput
+from tr2m.types import DepthBatch, TR2MOutput, with_maps
 
 
 @dataclass
@@ -52,10 +52,11 @@ def average_over_captions(
         captions: for each image equally many.
     """
     _, *others = zip(*captions, strict=True)
-    output = model.rescale(features)
+    output = with_maps(model.rescale(features))
     if not others:
         return output, torch.zeros_like(output.metric_depth)
-    outputs = [output, *(model.rescale(model.with_captions(features, list(other))) for other in others)]
+    again = (model.rescale(model.with_captions(features, list(other))) for other in others)
+    outputs = [output, *map(with_maps, again)]
 
     def mean(name: str) -> Float[Tensor, "B H W"]:
         return torch.stack([getattr(output, name) for output in outputs]).log().mean(dim=0).exp()

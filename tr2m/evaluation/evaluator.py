@@ -29,8 +29,10 @@ from tr2m.types import DepthBatch
 class Method(typing.Protocol):
     """Anything that predicts depth for a batch of one frame. It never looks at the ground truth."""
 
-    kind: Kind
-    """What it predicts; the protocol's alignment goes by it."""
+    @property
+    def kind(self) -> Kind:
+        """What it predicts; the protocol's alignment goes by it."""
+        ...
 
     def __call__(self, batch: DepthBatch) -> Float[Tensor, "B h w"]: ...
 

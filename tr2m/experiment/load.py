@@ -11,6 +11,7 @@ import torch
 
 from tr2m.build import build
 from tr2m.errors import UserError
+from tr2m.experiment.hub import fetch, is_repository_name
 from tr2m.experiment.needed_weights import needed_files, require_files
 from tr2m.experiment.parameters import without_weights
 from tr2m.experiment.released import locate, read_released
@@ -22,6 +23,9 @@ from tr2m.types import Unit
 
 logger = logging.getLogger(__name__)
 
+PROVENANCE = ("config", "fingerprints", "input_sizes", "units", "git_commit")
+"""The parts of a checkpoint, beside its weights, that make a loaded model one that can be published."""
+
 
 def load_model(
     checkpoint: str | Path,
@@ -31,8 +35,9 @@ def load_model(
     """The trained model of a checkpoint, in eval mode: TR2M, RSA or Depth Anything.
 
     Args:
-        checkpoint: a file that `tr2m train` wrote, a folder that `tr2m export` wrote, the authors' file
-            `da_s_vitl_vitl.pth`, or "released", which is that file in $TR2M_WEIGHTS/tr2m/.
+        checkpoint: a file that `tr2m train` wrote, a folder that `tr2m export` wrote, a hub repository `owner/name`
+            with the files of such a folder, the authors' file `da_s_vitl_vitl.pth`, or "released", which is that file
+            in $TR2M_WEIGHTS/tr2m/.
         frozen: "random" gives the frozen networks random weights, so that the trained part can be tested anywhere.
 
     The frozen encoders come from $TR2M_WEIGHTS, the hub cache or the hub, and are compared with those it was trained
@@ -48,7 +53,7 @@ def checkpoint_sha256(checkpoint: str | Path) -> str:
     """SHA-256 of the trained weights' file of a checkpoint in any form that `load_model` takes. Raises UserError if
     there is none.
     """
-    path = locate(checkpoint)
+    path = find_checkpoint(checkpoint)
     file = path / WEIGHTS if path.is_dir() else path
     if not file.is_file():
         raise UserError(f"no checkpoint {file}: expected a file such as outputs/<experiment>/<run>/checkpoints/best.pt")
@@ -57,7 +62,7 @@ def checkpoint_sha256(checkpoint: str | Path) -> str:
 
 def read_trained(checkpoint: str | Path) -> dict[str, Any]:
     """What a checkpoint in any form that `load_model` takes holds of its model. Raises UserError if it is none."""
-    path = locate(checkpoint)
+    path = find_checkpoint(checkpoint)
     if path.is_dir():
         state = read_published(path)
     else:
@@ -65,6 +70,18 @@ def read_trained(checkpoint: str | Path) -> dict[str, Any]:
         state = read_released(path, content) or as_checkpoint(path, content)
     check_parts(checkpoint, state, ("config", "model", "fingerprints"))
     return state
+
+
+def find_checkpoint(checkpoint: str | Path) -> Path:
+    """The file or folder of a checkpoint in any form that `load_model` takes; fetched if it is on the hub.
+
+    Raises:
+        UserError: "released" is not there, or there is no such folder and no such repository on the hub.
+    """
+    path = locate(checkpoint)
+    if not path.exists() and is_repository_name(str(checkpoint)):
+        return fetch(str(checkpoint))
+    return path
 
 
 def model_of(
@@ -85,10 +102,11 @@ def model_of(
     load_weights(model, state["model"], name)
     model.input_sizes = [(height, width) for height, width in state["input_sizes"]]
     model.units = state.get("units")
+    model.provenance = {name: state.get(name) for name in PROVENANCE}
     return model.to(device).eval()
 
 
-def check_unit(model: nn.Module, unit: Unit, what: str) -> None:
+def check_unit(model: RescalingModel, unit: Unit, what: str) -> None:
     """Whether depth that `model` predicts may be read in `unit`, that of `what`; it notes a unit that is new to it.
 
     Raises UserError for millimetres from a model that was trained when depth was metres in every data set.

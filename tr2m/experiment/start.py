@@ -46,7 +46,8 @@ class Start:
 
     def log_what_is_new(self, contrast: nn.Module) -> None:
         """Log what does not come from the checkpoint; the momentum branch has been copied from what was loaded."""
-        parts = [f"projector, {counted(contrast.projector)}"] if hasattr(contrast, "projector") else []
+        projector = getattr(contrast, "projector", None)
+        parts = [] if projector is None else [f"projector, {counted(projector)}"]
         copied = "; the momentum branch is a copy of the loaded encoder" if parts else ""
         logger.info("New: %s%s", ", ".join(["optimiser, schedule, progress", *parts]), copied)
 

@@ -92,7 +92,7 @@ class CacheFiller:
     def _announce(self, datasets: Sequence[DepthDataset]) -> None:
         needed = 0
         for dataset in datasets:
-            frames, image = len(dataset), torch.zeros(1, 3, *dataset.input_size, dtype=torch.uint8)
+            frames, image = len(dataset), torch.zeros(1, 3, *dataset.fixed_size, dtype=torch.uint8)
             for cache in self.caches:
                 size = self._encode(cache, image).nbytes
                 missing = sum(not cache.file(dataset, sample_id).exists() for sample_id in dataset.sample_ids)

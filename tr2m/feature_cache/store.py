@@ -43,7 +43,7 @@ class FeatureCache:
         return self.root / f"{self.kind}-{key[:16]}"
 
     def folder_of(self, dataset: DepthDataset) -> Path:
-        height, width = dataset.input_size
+        height, width = dataset.fixed_size
         return self.folder / f"{dataset.name}_{height}x{width}"
 
     def file(self, dataset: DepthDataset, sample_id: str) -> Path:
@@ -112,7 +112,7 @@ class FeatureCache:
 def image_sha256(image: UInt8[Tensor, "3 H W"]) -> str:
     """What a file of features records about its image."""
     # Pixel by pixel, as the bytes of a decoded image lie.
-    return hashlib.sha256(image.permute(1, 2, 0).contiguous().numpy()).hexdigest()
+    return hashlib.sha256(image.permute(1, 2, 0).contiguous().numpy().data).hexdigest()
 
 
 def wanted(caches: Sequence[FeatureCache], sample: DepthSample) -> list[FeatureCache]:
@@ -136,4 +136,4 @@ def _json(content: Mapping[str, Any]) -> bytes:
 
 def _crc32(features: Tensor) -> str:
     # Safetensors files have no checksum of their own; a SHA-256 of 2.5 MB would take longer than reading them.
-    return f"{zlib.crc32(features.numpy()):08x}"
+    return f"{zlib.crc32(features.numpy().data):08x}"

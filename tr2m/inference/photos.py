@@ -93,10 +93,6 @@ def read_table(path: Path) -> dict[Path, list[str]]:
             record = parsed(content)
             if not isinstance(record, dict) or any(not record.get(column) for column in COLUMNS):
                 raise UserError(f"got {record}, expected values for {' and '.join(COLUMNS)}")
-            if None in record:
-                raise UserError(
-                    f"got more cells than columns, {record[None]}: put captions with commas in double quotes"
-                )
             captions = record["caption"] if isinstance(record["caption"], list) else [record["caption"]]
             if not all(map(is_sentence, captions)):
                 raise UserError(f"got the caption {record['caption']!r}, expected a sentence in one line")

@@ -133,13 +133,21 @@ def predict_batch(
     ]
     device = next(model.parameters()).device
     image = unit_range(torch.stack([pixels for pixels, _, _ in resized]).to(device))
-    relative = None if relative_depths is None else torch.stack([relative for _, _, relative in resized]).to(device)
+    relatives = [relative for _, _, relative in resized if relative is not None]
+    relative = torch.stack(relatives).to(device) if relatives else None
     features = model.encode(image, [caption[0] for caption in sentences], relative)
     output, spread = average_over_captions(model, features, sentences)
-    maps = (output.metric_depth, output.scale_map, output.shift_map, features.relative_depth, spread)
+    maps = {
+        "metric_depth": output.metric_depth,
+        "scale_map": output.scale_map,
+        "shift_map": output.shift_map,
+        "relative_depth": features.relative_depth,
+        "caption_spread": spread,
+    }
 
     def at_photo_size(number: int) -> Prediction:
-        return Prediction(*(resize_to(values[number], size).cpu().numpy() for values in maps), unit, seen)
+        resized = {name: resize_to(values[number], size).cpu().numpy() for name, values in maps.items()}
+        return Prediction(**resized, unit=unit, network_size=seen)
 
     return map(at_photo_size, range(len(frames)))
 

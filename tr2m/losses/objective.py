@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -73,7 +74,7 @@ class Objective(nn.Module):
             terms["contrast"] = self.contrast(contrast.queries, contrast.keys, labels, contrast.partner)
         if isinstance(output, TR2MOutput):
             maps = (output.scale_map, output.shift_map)
-            terms["smoothness"] = sum(self.smoothness(values, batch.image) for values in maps)
+            terms["smoothness"] = torch.stack([self.smoothness(values, batch.image) for values in maps]).sum()
         if absent := [name for name in self.terms if name not in terms and self.weights[name]]:
             raise ValueError(f"this model has no {', '.join(absent)}: set objective.weights.{absent[0]}=0")
         # Not 0 times a term, whose gradient would be NaN where the term's own is infinite.

@@ -30,12 +30,7 @@ class MultiHeadAttention(nn.Module):
         queries: Float[Tensor, "B N D"],
         context: Float[Tensor, "B T D"],
         valid: Bool[Tensor, "B T"] | None = None,
-    ) -> Float[
-        Tensor,
-        (
-            B  # N D
-        ),
-    ]:
+    ) -> Float[Tensor, "B N_or_1 D"]:
         """`queries` attend to `context`, only to its `valid` tokens if given.
 
         A context of one token has the weight 1 for every query: the result is one token for all of them, and the

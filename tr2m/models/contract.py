@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
+import tr2m  # its public names, which import on first use: what publishes a model stands above it
 from tr2m.errors import UserError
 from tr2m.types import DepthOutput, Unit
 
@@ -34,6 +36,26 @@ class RescalingModel(nn.Module, ABC):
         """(height, width) of the images it was trained on; `load_model` fills in this and `units`."""
         self.units: dict[str, Unit] | None = None
         """Of each data set it was trained on; None for checkpoints from when depth was metres in all of them."""
+        self.provenance: dict[str, Any] | None = None
+        """Config, fingerprints and commit of the checkpoint that it was loaded from; None if it was built anew."""
+
+    @classmethod
+    def from_pretrained(
+        cls, source: str | Path, device: str = "cpu", frozen: Literal["published", "random"] = "published"
+    ) -> RescalingModel:
+        """`tr2m.load_model`, for a checkpoint of this class: a folder of `tr2m export`, or a hub repository.
+
+        Raises:
+            UserError: as `load_model`, or a checkpoint of another class.
+        """
+        model = tr2m.load_model(source, device, frozen)
+        if not isinstance(model, cls):
+            raise UserError(f"{source} holds {type(model).__name__}, not {cls.__name__}: use tr2m.load_model")
+        return model
+
+    def push_to_hub(self, repository: str, **options: Any) -> str:
+        """`tr2m.push_to_hub` of this model, which must have been loaded from a checkpoint."""
+        return tr2m.push_to_hub(self, repository, **options)
 
     @property
     @abstractmethod

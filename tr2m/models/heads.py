@@ -46,12 +46,14 @@ class MapHead(nn.Module):
         hidden = F.relu(self.hidden(resize(features, size)))
         # A logit near 5 in bfloat16 is off by up to 0.016, and so would be depth, by as many parts of one. A float32
         # copy of all channels at full size is made for one image at a time, and made again in the backward pass.
+        if torch.compiler.is_exporting():  # a graph for any number of images
+            return PositiveMap(MAP_SCALE * self._logit(hidden).exp(), features)
         logits = torch.cat(
             [checkpoint(self._logit, image, use_reentrant=False, preserve_rng_state=False) for image in hidden.split(1)]
         )
         return PositiveMap(MAP_SCALE * logits.exp(), features)
 
-    def _logit(self, hidden: Float[Tensor, "1 C H W"]) -> Float[Tensor, "1 H W"]:
+    def _logit(self, hidden: Float[Tensor, "B C H W"]) -> Float[Tensor, "B H W"]:
         with full_precision(hidden.device):
             return self.to_logit(hidden.float())[:, 0]
 
@@ -82,4 +84,4 @@ class ConstantHead(nn.Module):
         self.value = value
 
     def forward(self, decoded: Float[Tensor, "B C h w"], size: tuple[int, int]) -> PositiveMap:
-        return PositiveMap(torch.full((len(decoded), *size), self.value, device=decoded.device), None)
+        return PositiveMap(torch.full((decoded.shape[0], *size), self.value, device=decoded.device), None)

@@ -9,13 +9,14 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from tr2m.errors import UserError
 from tr2m.limits import Share
 from tr2m.models.contract import RescalingModel
 from tr2m.models.decoder import on_grid
 from tr2m.models.frozen.precision import mixed_precision
-from tr2m.types import ContrastFeatures, DepthOutput
+from tr2m.types import ContrastFeatures, DepthOutput, with_maps
 
 
 class Projector(nn.Module):
@@ -67,6 +68,7 @@ class MomentumContrast(nn.Module):
         self.features = features
         self.projector = projector
         self.momentum = momentum
+        self.average = get_ema_multi_avg_fn(momentum)
         self.momentum_encoder = deepcopy(self.encoder_of(model)).requires_grad_(False)
         self.momentum_projector = deepcopy(projector).requires_grad_(False)
 
@@ -80,7 +82,9 @@ class MomentumContrast(nn.Module):
         Args:
             features: what the encoder takes; its `grid` is the tokens'.
         """
-        compared = output.fused_tokens if self.features == "fused" else torch.cat(output.head_features, dim=1)
+        compared = (
+            output.fused_tokens if self.features == "fused" else torch.cat(with_maps(output).head_features, dim=1)
+        )
         with mixed_precision(output.metric_depth.device):
             queries = self.projector(compared, features.grid)
             with torch.no_grad():
@@ -98,7 +102,7 @@ class MomentumContrast(nn.Module):
             if copies.keys() != originals.keys():
                 raise ValueError(f"momentum branch differs in {sorted(copies.keys() ^ originals.keys())}")
             if copies:
-                torch._foreach_lerp_(list(copies.values()), [originals[name] for name in copies], 1 - self.momentum)
+                self.average(list(copies.values()), [originals[name] for name in copies], None)
 
 
 class NoContrast(nn.Module):

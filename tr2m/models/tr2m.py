@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tr2m.models.contract import RescalingModel
+from tr2m.models.frozen.encoders import ImageEncoder, RelativeDepthEstimator, TextEncoder
 from tr2m.models.frozen.precision import mixed_precision
 from tr2m.models.heads import MapHead
 from tr2m.models.rescale_encoder import MapEncoder, RescaleEncoder
@@ -33,11 +34,15 @@ class TR2M(RescalingModel):
         scale_head, shift_head: that feature map -> one positive map each.
     """
 
+    rescale_encoder: RescaleEncoder
+    image_encoder: ImageEncoder
+    text_encoder: TextEncoder
+
     def __init__(
         self,
-        image_encoder: nn.Module,
-        text_encoder: nn.Module,
-        relative_depth: nn.Module,
+        image_encoder: ImageEncoder,
+        text_encoder: TextEncoder,
+        relative_depth: RelativeDepthEstimator,
         text_projection: nn.Module,
         fusion: nn.Module,
         decoder: nn.Module,
@@ -67,14 +72,12 @@ class TR2M(RescalingModel):
     ) -> FrozenFeatures:
         """Outputs of the frozen encoders: once per batch, bfloat16 on CUDA. What is given is used as it is."""
         with mixed_precision(image.device):
-            if image_tokens is None:
-                image_tokens = self.image_encoder(image)
+            tokens = self.image_encoder(image) if image_tokens is None else image_tokens
             text_tokens, text_valid = self.text_encoder(captions)
-            if relative_depth is None:
-                relative_depth = self.relative_depth(image)
-        grid = self.image_encoder.grid(*image.shape[-2:])
+            relative = self.relative_depth(image) if relative_depth is None else relative_depth
+        grid = self.image_encoder.grid(image.shape[-2], image.shape[-1])
         # A cache holds them in float16.
-        return FrozenFeatures(image_tokens.float(), grid, text_tokens, text_valid, relative_depth.float())
+        return FrozenFeatures(tokens.float(), grid, text_tokens, text_valid, relative.float())
 
     def rescale(self, features: FrozenFeatures) -> TR2MOutput:
         """The trained part, bfloat16 on CUDA: two maps, and the metric depth they make of the relative one."""

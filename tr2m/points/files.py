@@ -145,7 +145,7 @@ def grid_faces(kept: Bool[np.ndarray, "h w"]) -> Int[np.ndarray, "F 3"]:
 
 def save_points(path: Path, cloud: trimesh.PointCloud) -> None:
     """Binary .ply; its comment states axes and unit."""
-    data = cloud.export(file_type="ply")
+    data: Any = cloud.export(file_type="ply")
     header, end, body = data.partition(b"end_header\n")
     note = b"comment x right, y down, z forward; metres\n"
     path.write_bytes(header + note + end + body)
@@ -165,7 +165,7 @@ def unlit(tree: dict[str, Any]) -> None:
         material["extensions"] = {"KHR_materials_unlit": {}}
 
 
-def load_trimesh():
+def load_trimesh() -> Any:
     """The library, imported on first use. Raises UserError where it is not installed."""
     try:
         import trimesh

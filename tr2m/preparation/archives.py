@@ -54,7 +54,7 @@ class Member:
     """Bytes, unpacked."""
     kind: str
     """ "file", "folder", or what is never unpacked: "link", "device", "encrypted file", "file of method <n>"."""
-    open: Callable[[], IO[bytes]]
+    open: Callable[[], IO[bytes] | None]
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,10 @@ def _in_place(path: Path, size: int) -> bool:
 
 
 def _write(member: Member, path: Path, progress: tqdm) -> None:
-    with member.open() as source, path.open("wb") as sink:
+    source = member.open()
+    if source is None:
+        raise UserError(f"{member.name}: the archive has no content for it. Fetch it again.")
+    with source, path.open("wb") as sink:
         while block := source.read(_BLOCK):
             sink.write(block)
             progress.update(len(block))

@@ -104,7 +104,7 @@ class Box:
 
     def depth(self, rays: Float[np.ndarray, "3 H W"]) -> Float[np.ndarray, "H W"]:
         """Depth at which each ray meets the shape, infinite where it does not; so in every shape."""
-        enter, leave = -np.inf, np.inf
+        enter, leave = (np.full(rays.shape[1:], bound, rays.dtype) for bound in (-np.inf, np.inf))
         for low, high, ray in zip(self.low, self.high, rays, strict=True):
             with np.errstate(divide="ignore", invalid="ignore"):
                 one, other = low / ray, high / ray
@@ -115,7 +115,7 @@ class Box:
 
     def surface(self, points: Points) -> tuple[Normal, Texture]:
         """Unit normals (of either sign) and texture coordinates at points of the shape; so in every shape."""
-        gaps = [np.abs(points - np.float32(corner)[:, None]) for corner in (self.low, self.high)]
+        gaps = [np.abs(points - np.asarray(corner, np.float32)[:, None]) for corner in (self.low, self.high)]
         normal = np.eye(3, dtype=np.float32)[:, np.minimum(*gaps).argmin(axis=0)]
         return normal, _wallpaper(points, normal)
 
@@ -132,7 +132,7 @@ class Round:
 
     def depth(self, rays: Float[np.ndarray, "3 H W"]) -> Float[np.ndarray, "H W"]:
         across = [i for i in range(3) if i != self.axis]
-        ray, centre = rays[across], np.float32([self.centre[i] for i in across])[:, None, None]
+        ray, centre = rays[across], np.asarray([self.centre[i] for i in across], np.float32)[:, None, None]
         square, middle = (ray * ray).sum(axis=0), (ray * centre).sum(axis=0)
         root = middle**2 - square * ((centre * centre).sum() - self.radius**2)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -140,7 +140,7 @@ class Round:
         return np.where((root > 0) & (depth > 0), depth, np.inf)
 
     def surface(self, points: Points) -> tuple[Normal, Texture]:
-        normal = (points - np.float32(self.centre)[:, None]) / self.radius
+        normal = (points - np.asarray(self.centre, np.float32)[:, None]) / self.radius
         if self.axis is not None:
             normal[self.axis] = 0
         return normal, _wallpaper(points, normal)
@@ -195,9 +195,9 @@ class Tube:
         return (z / rays[2].ravel()).reshape(rays.shape[1:])
 
     def surface(self, points: Points) -> tuple[Normal, Texture]:
-        across = (points[:2] - np.float32(self.bend)[:, None] * points[2] ** 2) / self._radius(points[2])
+        across = (points[:2] - np.asarray(self.bend, np.float32)[:, None] * points[2] ** 2) / self._radius(points[2])
         slope = (self._radius(points[2] + 1e-3) - self._radius(points[2] - 1e-3)) / 2e-3
-        along = -(across * 2 * np.float32(self.bend)[:, None] * points[2]).sum(axis=0) - slope
+        along = -(across * 2 * np.asarray(self.bend, np.float32)[:, None] * points[2]).sum(axis=0) - slope
         normal = np.concatenate([across, along[None]])
         texture = np.stack([np.arctan2(across[1], across[0]), points[2]])
         return normal / np.linalg.norm(normal, axis=0), texture
@@ -211,14 +211,14 @@ def _albedo(paint: Paint, texture: Texture, pixels: Values) -> Float[np.ndarray,
     # A pattern too fine for the pixel grid fades out instead of turning into moire.
     visible = ((pixels * paint.period - 2) / 4).clip(0, 1)
     dark = PATTERNS[paint.pattern](*(texture / paint.period))
-    return np.float32(paint.colour)[:, None] * (1 - paint.contrast * visible * dark)
+    return np.asarray(paint.colour, np.float32)[:, None] * (1 - paint.contrast * visible * dark)
 
 
 def _lit(albedo: Float[np.ndarray, "3 n"], normal: Normal, points: Points, light: Light) -> Float[np.ndarray, "n 3"]:
     """RGB in the light, not clipped."""
     distance = np.sqrt(np.einsum("in,in->n", points, points))
     to_camera = -points / distance
-    to_light = to_camera if light.direction is None else np.float32(light.direction)[:, None]
+    to_light = to_camera if light.direction is None else np.asarray(light.direction, np.float32)[:, None]
     side = np.sign(np.einsum("in,in->n", normal, to_camera))
     facing = (side * np.einsum("in,in->n", normal, to_light)).clip(0)
     fading = 1 + light.falloff * distance**2
@@ -235,7 +235,7 @@ def render(
         candidate = shape.depth(rays)
         np.copyto(nearest, number, where=candidate < depth)
         np.fmin(depth, candidate, out=depth)
-    image = (np.float32(SKY) + 0.15 * np.exp(-4 * np.abs(rays[1]))[..., None]).reshape(-1, 3)
+    image = (np.asarray(SKY, np.float32) + 0.15 * np.exp(-4 * np.abs(rays[1]))[..., None]).reshape(-1, 3)
     points = (rays * np.where(np.isfinite(depth), depth, 0)).reshape(3, -1)
     normal, albedo = np.zeros_like(points), np.zeros_like(points)
     for number, shape in enumerate(shapes):

@@ -215,7 +215,7 @@ class SyntheticDepth(DepthDataset):
         for what, value, known in (("domain", self.domain, DOMAINS), ("split", self.split, SPLITS)):
             if value not in known:
                 raise UserError(f"{self.name}: got the {what} {value!r}, expected one of {', '.join(known)}")
-        self.captions, self.size = SyntheticCaptions(self.seed), (self.size[0], self.size[1])
+        self.captions = SyntheticCaptions(self.seed)
         self.unit = DOMAINS[self.domain].unit
         self._drawn: dict[int, Frame] = {}
         return [f"{self.domain}/{self.split}/{index:05d}" for index in range(self.count[self.split])]
@@ -229,12 +229,13 @@ class SyntheticDepth(DepthDataset):
     def _draw(self, index: int) -> Frame:
         world = DOMAINS[self.domain]
         facts, rng = draw_facts(self.domain, self.split, self.seed, index)
-        scene = world.build(rng, facts.things, self.size)
+        size = (self.size[0], self.size[1])
+        scene = world.build(rng, facts.things, size)
         picture, unit_depth = render(scene.shapes, scene.camera, scene.light)
-        error = smooth_field(rng, self.size, waves=2)
+        error = smooth_field(rng, size, waves=2)
         relative_depth = relative_from_depth(rng, unit_depth, world.error_size * error)
         depth = unit_depth * facts.length(world)
         low, high = world.depth_range
-        valid = measured(rng, self.size, world.lidar) & (depth > low) & (depth < high)
+        valid = measured(rng, size, world.lidar) & (depth > low) & (depth < high)
         image = photograph(rng, picture, facts.lamp, error)
         return Frame(image, np.where(valid, depth, 0).astype(np.float32), relative_depth)

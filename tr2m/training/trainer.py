@@ -122,9 +122,9 @@ class Trainer:
 
     def position(self) -> dict[str, int | str]:
         """What status.json has beside the state."""
-        position = {"epoch": self.progress.epoch, "step": self.progress.step, "steps": self.last_step}
         reason = self.progress.stalled(self.settings.stop_after)
-        return {**position, "ended_early": reason} if reason else position
+        early = {"ended_early": reason} if reason else {}
+        return {"epoch": self.progress.epoch, "step": self.progress.step, "steps": self.last_step, **early}
 
     def train_epoch(self, signals: StopSignals) -> None:
         """Train until the end of the epoch, until `max_steps`, or until a signal asks to stop."""
@@ -160,7 +160,7 @@ class Trainer:
         terms = self.gradients.average()
         terms["grad_norm"] = clip_grad_norm_(self.parameters, self.settings.clip_norm)
         # A fused optimiser reads this on the device and, if it is not 0, leaves weights and moments as they are.
-        self.optimizer.found_inf = (~torch.stack(list(terms.values())).isfinite().all()).float()
+        vars(self.optimizer)["found_inf"] = (~torch.stack(list(terms.values())).isfinite().all()).float()
         self.optimizer.step()
         self.scheduler.step()
         self.contrast.update(self.model)
@@ -188,7 +188,7 @@ class Trainer:
         self.unreadable_frames.check()
         means, self.progress.skipped = self.window.close(self.progress.skipped)
         on_main(lambda: self.training_depth.check(means))
-        (lr,) = self.scheduler.get_last_lr()
+        lr = float(self.scheduler.get_last_lr()[0])
         for dataset, terms in means.items():
             self.log.write(f"train/{dataset}", self.progress.step, {**terms, "lr": lr})
         self.report.close_window(self.progress.step, means, lr)
@@ -223,7 +223,7 @@ class Trainer:
             "unreadable": self.unreadable_frames.sample_ids,
             "frames": frame_digests(self.train_sets),
             "fingerprints": self.model.fingerprints(),
-            "input_sizes": [list(dataset.input_size) for dataset in self.train_sets],
+            "input_sizes": [list(dataset.fixed_size) for dataset in self.train_sets],
             "units": {dataset.name: dataset.unit for dataset in self.train_sets},
             "git_commit": git_commit(),
         }

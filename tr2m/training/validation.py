@@ -12,7 +12,7 @@ from tr2m.evaluation.evaluator import Evaluation, EvaluationSet, ModelMethod, ev
 from tr2m.models.contract import RescalingModel
 from tr2m.training.run.log_failures import log_failures
 from tr2m.training.run.run_log import RunLog
-from tr2m.types import DepthBatch
+from tr2m.types import DepthBatch, with_maps
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class Validation:
             if number < self.panels:
                 with log_failures(str(files[number])):
                     features = model.encode(batch.image, batch.captions, batch.relative_depth)
-                    save_panel(files[number], batch, model.rescale(features), features.relative_depth, entry.protocol)
+                    output = with_maps(model.rescale(features))
+                    save_panel(files[number], batch, output, features.relative_depth, entry.protocol)
 
         evaluation = evaluate(ModelMethod(model), [entry], self.log.device, self.workers, draw)[0]
         self.log.write(f"validate/{name}", step, evaluation.result["metrics"])

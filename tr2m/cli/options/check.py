@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from tr2m.cli.options.config import check_config
 from tr2m.cli.options.groups import CONFIGS, choices, groups_of, is_group
-from tr2m.cli.options.spelling import hint, in_quotes, parse, quote
+from tr2m.cli.options.spelling import hint, in_quotes, line_of, parse, quote
 from tr2m.cli.options.values import check_option, leaf_names
 from tr2m.errors import UserError
 
@@ -65,16 +65,16 @@ def check_overrides(
     parsed = [parse(argument) for argument in arguments]
     for override in parsed:
         if override.is_sweep_override() and advice_on_several:
-            key, _, value = override.input_line.partition("=")
+            key, _, value = line_of(override).partition("=")
             comma = f"a comma in a text needs two pairs of quotes: {in_quotes(key, value)}"
-            raise UserError(f"{override.input_line}: several values, {advice_on_several}; {comma}")
+            raise UserError(f"{line_of(override)}: several values, {advice_on_several}; {comma}")
     found = list(jobs(parsed, (CONFIGS, *own)))
     for job in found:
         try:
             check_job(config_name, [o for o in job if not o.key_or_group.startswith("hydra")], (CONFIGS, *own))
         except (HydraException, OmegaConfBaseException) as error:
             raise UserError(str(error)) from error
-    return [[override.input_line for override in job] for job in found]
+    return [[line_of(override) for override in job] for job in found]
 
 
 def jobs(overrides: Sequence[Override], folders: Sequence[Path]) -> Iterator[list[Override]]:
@@ -86,7 +86,7 @@ def jobs(overrides: Sequence[Override], folders: Sequence[Path]) -> Iterator[lis
 def sweep_values(override: Override, folders: Sequence[Path]) -> Iterator[Override]:
     """One override for each value of a sweep."""
     if not override.is_discrete_sweep():
-        raise UserError(f"{override.input_line}: an interval has no list of values; give them: a,b,c")
+        raise UserError(f"{line_of(override)}: an interval has no list of values; give them: a,b,c")
     value = override.value()
     names = choices(override.key_or_group, folders)
     values = value.filter(names) if isinstance(value, Glob) else override.sweep_string_iterator()
@@ -122,7 +122,7 @@ def composed(config_name: str, overrides: Sequence[Override], folders: Sequence[
     shipped, *own = folders
     search = ",".join(quote(f"file://{folder}") for folder in own)
     with initialize_config_dir(str(shipped), version_base="1.3"):
-        return compose(config_name, [*(o.input_line for o in overrides), f"hydra.searchpath=[{search}]"])
+        return compose(config_name, [*(line_of(o) for o in overrides), f"hydra.searchpath=[{search}]"])
 
 
 def check_group(config_name: str, override: Override, folders: Sequence[Path]) -> None:
@@ -130,10 +130,10 @@ def check_group(config_name: str, override: Override, folders: Sequence[Path]) -
     group, chosen = override.key_or_group, override.value()
     known = [name for name in groups_of(config_name) if is_group(name, folders)]
     if override.package is None and group.partition("/")[0] not in known:
-        raise UserError(f"{override.input_line}: tr2m {config_name} has no group {group!r}{hint(group, known)}")
+        raise UserError(f"{line_of(override)}: tr2m {config_name} has no group {group!r}{hint(group, known)}")
     names = choices(group, folders)
     if chosen is None:
-        raise UserError(f"{override.input_line}: leave it out, or give one of {', '.join(names)}")
+        raise UserError(f"{line_of(override)}: leave it out, or give one of {', '.join(names)}")
     for name in chosen if isinstance(chosen, list) else [chosen]:
         if isinstance(name, str) and name not in names:
             raise UserError(f"{group}={name}: there is no configs/{group}/{name}.yaml{hint(name, names)}")

@@ -32,7 +32,8 @@ def plain(config: DictConfig) -> dict[str, Any]:
         target, argument = CAPTIONS[key]
         captions = {"_target_": target, argument: config[key]}
         OmegaConf.update(reader_with_root(config, key), "captions", captions, merge=False, force_add=True)
-    return OmegaConf.to_container(config, resolve=True)
+    containers: Any = OmegaConf.to_container(config, resolve=True)
+    return containers
 
 
 def reader_with_root(config: DictConfig, option: str) -> DictConfig:

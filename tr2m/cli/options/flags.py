@@ -9,7 +9,7 @@ from pathlib import Path
 from tr2m.errors import UserError
 
 
-def flag_parser(command: str, description: str, examples: Sequence[str]) -> ArgumentParser:
+def flag_parser(command: str, description: str | None, examples: Sequence[str]) -> ArgumentParser:
     """A parser whose --help ends in examples."""
     epilog = "\n".join(["examples:", *(f"  {example}" for example in examples)])
     return ArgumentParser(

@@ -8,7 +8,7 @@ from textwrap import fill, indent
 from tr2m.cli.options.groups import CONFIGS, choices, groups_of
 
 
-def print_help(config_name: str, description: str, arguments: list[str]) -> bool:
+def print_help(config_name: str, description: str | None, arguments: list[str]) -> bool:
     """Print the help of configs/<config_name>.yaml if `arguments` ask for it; whether they did."""
     if not {"--help", "-h"} & set(arguments):
         return False
@@ -16,7 +16,7 @@ def print_help(config_name: str, description: str, arguments: list[str]) -> bool
     return True
 
 
-def help_text(config_name: str, description: str) -> str:
+def help_text(config_name: str, description: str | None) -> str:
     """Usage from a module's docstring, the rest from the config itself, so that it is always true."""
     text = (CONFIGS / f"{config_name}.yaml").read_text()
     groups = [line for group, default in groups_of(config_name).items() for line in group_lines(group, default)]
@@ -24,7 +24,7 @@ def help_text(config_name: str, description: str) -> str:
     options = re.sub(r"\A(?:#.*\n)*defaults:\n(?: +.*\n)+", "", text).strip()
     return "\n\n".join(
         [
-            description.strip(),
+            (description or "").strip(),
             "Groups (group=choice; * is the default):\n" + "\n".join(groups),
             "Options (key=value; null is none, ??? must be given):\n" + indent(options, "  "),
             "Every value in a group's file is an option, too: --cfg job prints them all.",

@@ -24,6 +24,11 @@ def parse(argument: str) -> Override:
     return override
 
 
+def line_of(override: Override) -> str:
+    """The argument as the user wrote it."""
+    return override.input_line or ""
+
+
 def readable(argument: str, reason: str) -> str:
     """How to write an argument that Hydra refuses because of `reason`."""
     key, equals, value = argument.partition("=")

@@ -8,7 +8,7 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from tr2m.cli.options.spelling import hint, in_quotes
+from tr2m.cli.options.spelling import hint, in_quotes, line_of
 from tr2m.errors import UserError
 
 # Options whose value is a text, though the config's default is null: files, folders, sentences; and names of folders.
@@ -19,7 +19,7 @@ KINDS = {bool: (bool,), int: (int,), float: (int, float), str: (str, int, float)
 
 def check_option(config: DictConfig, override: Override, valid: Sequence[str]) -> None:
     """Raise UserError unless `config` has the option and its present value is of the same kind as the new one."""
-    key, line = override.key_or_group, override.input_line
+    key, line = override.key_or_group, line_of(override)
     exists = key in leaf_names(OmegaConf.to_container(config, resolve=False))
     if override.is_add() and exists:
         raise UserError(f"{line}: the option exists, leave out the +")

@@ -154,6 +154,14 @@ def open_hdf5(path: Path, expected: str) -> Iterator[h5py.File]:
         raise UserError(f"{path}: got: {error}; expected {expected}.") from error
 
 
+def hdf5_array(file: h5py.File, name: str | h5py.Reference) -> h5py.Dataset:
+    """The array of an open HDF5 file. Raises TypeError, which `open_hdf5` reports, if that is a group or a type."""
+    node = file[name]
+    if not isinstance(node, h5py.Dataset):
+        raise TypeError(f"{name} is no array")
+    return node
+
+
 _EIGHT_BITS = "Eight bits hold 255 steps: take the file as it was published, not a preview or a copy of it."
 _COMPARE = "Compare the folder with docs/datasets.md."
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 from isal import isal_zlib
 
@@ -13,6 +14,8 @@ _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _LARGEST_BLOCK = 65535
 # Bytes. Three copies of the pixels are in memory for a while; pictures of more than 22 megapixels wait for OpenCV.
 _LARGEST_PICTURE = 2**26
+# Any: the library's own types call this class an instance.
+_Damaged: Any = isal_zlib.error
 
 
 def with_stored_pixels(png: bytes) -> bytes:
@@ -37,7 +40,7 @@ def with_stored_pixels(png: bytes) -> bytes:
     try:
         # No more than a picture of this size has: a small file may inflate to any number of bytes.
         pixels = inflater.decompress(b"".join(parts), size + 1)
-    except isal_zlib.error:
+    except _Damaged:
         return png
     if len(pixels) != size or not inflater.eof:
         return png

@@ -34,7 +34,7 @@ class C3VD(ListedDataset):
 
     def index_frames(self) -> list[str]:
         videos = dict.fromkeys(video for video, _ in load_split(self.split_file, self.split))
-        files = {(video, number): paths for video in videos for number, paths in find_frames(self.root, video).items()}
+        files = {(video, number): paths for video in videos for number, paths in find_frames(self.home, video).items()}
         frames = select_split(self.split_file, self.split, files)
         self.paths = [files[frame] for frame in frames]
         return [f"{video}/{number:04d}" for video, number in frames]

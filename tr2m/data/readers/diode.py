@@ -25,7 +25,7 @@ class DIODEOutdoor(ListedDataset):
     """(height, width) that the image, not the depth, is first resized to; None: as it is."""
 
     def index_frames(self) -> list[str]:
-        self.folder = self.root / self.split / "outdoor"
+        self.folder = self.home / self.split / "outdoor"
         found = sorted(path.relative_to(self.folder) for path in self.folder.glob("scene_*/scan_*/*.png"))
         frames = [(path.parts[0], str(path.with_suffix(""))) for path in found]
         return [sample_id for _, sample_id in select_split(self.split_file, self.split, frames)]

@@ -25,6 +25,8 @@ TABLE_SUFFIXES = (".jsonl", ".csv")
 DEPTH_SUFFIXES = (".png", ".tif", ".tiff", NPY)
 # Files are opened at a time: on a network drive, where each takes milliseconds, nothing else counts.
 _THREADS = 16
+# Key of the cells that a row of a CSV file has beyond its columns.
+_SURPLUS = "surplus cells"
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def records(path: Path, expected: Sequence[str] = COLUMNS) -> Iterator[tuple[int
     lines = read_lines(path, f"a table with the columns {', '.join(expected)}")
     if path.suffix.lower() == ".csv":
         # Strict: a quote that nobody closes would swallow the rows below it.
-        reader = csv.DictReader((f"{line}\n" for line in lines), strict=True)
+        reader = csv.DictReader((f"{line}\n" for line in lines), restkey=_SURPLUS, strict=True)
         start = 1
         try:
             columns = reader.fieldnames or []
@@ -122,13 +124,11 @@ def _row(record: dict[str, Any] | str, folder: Path) -> FrameRow:
     record = parsed(record)
     if not isinstance(record, dict) or any(not record.get(column) for column in COLUMNS):
         raise UserError(f"got {record}, expected values for {', '.join(COLUMNS)}")
-    if None in record:
-        raise UserError(f"got more cells than columns, {record[None]}: put captions with commas in double quotes")
     image, depth = (file_below(record[column], folder) for column in ("image", "depth"))
     if depth.suffix.lower() not in DEPTH_SUFFIXES:
         raise UserError(f"got depth {record['depth']}, expected one of {', '.join(DEPTH_SUFFIXES)}")
     given = record.get("caption")
-    captions = given if isinstance(given, list) else [given] if not_blank(given) else []
+    captions: list[Any] = given if isinstance(given, list) else [given] if not_blank(given) else []
     if not all(map(is_sentence, captions)):
         raise UserError(f"got caption {given!r}, expected a sentence in one line, or a list of them in JSON lines")
     scale = _scale(record["metres_per_unit"])
@@ -141,8 +141,10 @@ def not_blank(caption: Any) -> bool:
 
 
 def parsed(record: dict[str, Any] | str) -> Any:
-    """The content of a row that `records` gives. Raises UserError if it is no JSON."""
+    """The content of a row that `records` gives. Raises UserError if it is no JSON, or has cells beyond its columns."""
     if not isinstance(record, str):
+        if surplus := record.get(_SURPLUS):
+            raise UserError(f"got more cells than columns, {surplus}: put captions with commas in double quotes")
         return record
     try:
         return json.loads(record, object_pairs_hook=_distinct)

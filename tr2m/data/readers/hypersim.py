@@ -39,8 +39,8 @@ class HyperSim(ListedDataset):
 
     def index_frames(self) -> list[str]:
         if self.every_preview:
-            return found_previews(self.root)
-        frames = select_split(self.split_file, self.split, listed_frames(self.root / LIST, self.split))
+            return found_previews(self.home)
+        frames = select_split(self.split_file, self.split, listed_frames(self.home / LIST, self.split))
         return ["/".join(frame) for frame in frames]
 
     def conditions(self) -> dict[str, object]:
@@ -49,7 +49,7 @@ class HyperSim(ListedDataset):
 
     def read_frame(self, index: int) -> Frame:
         scene, camera, number = self.sample_ids[index].split("/")
-        images, frame_name = self.root / scene / "images", f"frame.{number}"
+        images, frame_name = self.home / scene / "images", f"frame.{number}"
         depth_path = images / f"scene_{camera}_geometry_hdf5/{frame_name}.depth_meters.hdf5"
         entity_path = depth_path.with_name(f"{frame_name}.render_entity_id.hdf5")
         if self.image == "preview":

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
 
-from tr2m.data.decoding.decode import MAX_PIXELS, open_hdf5
+from tr2m.data.decoding.decode import MAX_PIXELS, hdf5_array, open_hdf5
 from tr2m.errors import UserError
 
 FOCAL_LENGTH = 886.81
@@ -22,10 +22,11 @@ def read_dataset(path: Path, dimensions: int) -> np.ndarray:
     megapixels = MAX_PIXELS // 10**6
     expected = f"an HDF5 file with `dataset`, of {dimensions} dimensions and at most {megapixels} megapixels"
     with open_hdf5(path, expected) as file:
-        shape = file["dataset"].shape
+        pixels = hdf5_array(file, "dataset")
+        shape = pixels.shape
         if len(shape) != dimensions or math.prod(shape[:2]) > MAX_PIXELS:
             raise ValueError(f"an array of {shape}")
-        return file["dataset"][()]
+        return pixels[()]
 
 
 def read_tone_mapped(color_path: Path, entity_path: Path) -> UInt8[np.ndarray, "H W 3"]:

@@ -30,7 +30,7 @@ class IBims(ListedDataset):
     """Depth in full precision, or in 16-bit PNG files."""
 
     def index_frames(self) -> list[str]:
-        self.folder = self.root / self.release
+        self.folder = self.home / self.release
         names = self.raw_names() if self.release == "ibims1_core_raw" else self.mat_names()
         matches = [re.fullmatch(r"(\w+)_(\d+)", name) for name in names]
         frames = select_split(self.split_file, self.split, [(match[1], int(match[2])) for match in matches if match])
@@ -43,7 +43,7 @@ class IBims(ListedDataset):
         return [line.strip() for line in read_lines(self.folder / "imagelist.txt", "the names of ibims1_core_raw")]
 
     def mat_names(self) -> list[str]:
-        if not self.folder.is_dir() and (raw := self.root / "ibims1_core_raw").is_dir():
+        if not self.folder.is_dir() and (raw := self.home / "ibims1_core_raw").is_dir():
             raise UserError(
                 f"{raw}: got the release in PNG files, expected ibims1_core_mat beside it: the same frames, their "
                 "depth in full precision. Fetch ibims1_core_mat.zip from the same record; docs/datasets.md says where. "

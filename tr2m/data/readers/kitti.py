@@ -37,14 +37,14 @@ class KITTI(ListedDataset):
 
     def read_frame(self, index: int) -> Frame:
         sample_id = self.sample_ids[index]
-        image_path = self.root / "raw" / f"{sample_id}.png"
+        image_path = self.home / "raw" / f"{sample_id}.png"
         return kitti_benchmark_crop(read_image_and_depth(image_path, self.depth_path(sample_id), UNITS_PER_METRE))
 
     def depth_path(self, sample_id: str) -> Path:
         """The depth file of a frame, wherever the archive's part was unpacked. Raises UserError if it is nowhere."""
         _, drive, camera, _, number = sample_id.split("/")
         below = f"{drive}/proj_depth/{self.ground_truth}/{camera}/{number}.png"
-        candidates = [self.root / "annotated" / part / below for part in ("", "train", "val")]
+        candidates = [self.home / "annotated" / part / below for part in ("", "train", "val")]
         for path in candidates:
             if path.exists():
                 return path

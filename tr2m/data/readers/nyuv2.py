@@ -20,7 +20,7 @@ class NYUv2(ListedDataset):
     """
 
     def index_frames(self) -> list[str]:
-        self.folder = self.root / ("official_splits/test" if self.split == "test" else "sync")
+        self.folder = self.home / ("official_splits/test" if self.split == "test" else "sync")
         return [f"{scene}/rgb_{number:05d}" for scene, number in load_split(self.split_file, self.split)]
 
     def read_frame(self, index: int) -> Frame:

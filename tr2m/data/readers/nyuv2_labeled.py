@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tr2m.data.decoding.decode import open_hdf5
+from tr2m.data.decoding.decode import hdf5_array, open_hdf5
 from tr2m.data.depth_dataset import ListedDataset
 from tr2m.data.readers.nyuv2 import UNITS_PER_METRE, without_warp_border
 from tr2m.data.splits import load_split
@@ -23,10 +23,12 @@ class NYUv2Labeled(ListedDataset):
     def index_frames(self) -> list[str]:
         if self.split not in ("train", "test"):
             raise UserError(f"NYUv2Labeled: got split {self.split!r}, expected train or test.")
-        self.file = self.root / "nyu_depth_v2_labeled.mat"
+        self.file = self.home / "nyu_depth_v2_labeled.mat"
         test = {number: scene_type for scene_type, number in load_split(self.split_file, "test")}
         with open_hdf5(self.file, EXPECTED) as mat:
-            types = ["".join(map(chr, mat[reference][()].ravel())) for reference in mat["sceneTypes"][()].ravel()]
+            types = [
+                "".join(map(chr, hdf5_array(mat, r)[()].ravel())) for r in hdf5_array(mat, "sceneTypes")[()].ravel()
+            ]
         strangers = [f"{test[n]} {n}" for n in test if n >= len(types) or types[n] != test[n]]
         if strangers:
             raise UserError(
@@ -39,8 +41,8 @@ class NYUv2Labeled(ListedDataset):
     def read_frame(self, index: int) -> Frame:
         # Opened for every frame (under a millisecond): an HDF5 handle survives neither a fork nor pickling.
         with open_hdf5(self.file, EXPECTED) as mat:
-            image = mat["images"][self.numbers[index]].transpose(2, 1, 0)
-            measured = mat["rawDepths"][self.numbers[index]].T
+            image = hdf5_array(mat, "images")[self.numbers[index]].transpose(2, 1, 0)
+            measured = hdf5_array(mat, "rawDepths")[self.numbers[index]].T
         # As in official_splits: the white warp border is black, and depth is cut to whole millimetres.
         black = np.zeros_like(image)
         black[7:474, 7:632] = image[7:474, 7:632]

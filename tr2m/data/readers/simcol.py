@@ -22,13 +22,13 @@ class SimCol(ListedDataset):
         found = {
             (trajectory, number)
             for trajectory in trajectories
-            for number in numbered_files(self.root / trajectory, r"FrameBuffer_(\d{4})\.png").keys()
-            & numbered_files(self.root / trajectory, r"Depth_(\d{4})\.png").keys()
+            for number in numbered_files(self.home / trajectory, r"FrameBuffer_(\d{4})\.png").keys()
+            & numbered_files(self.home / trajectory, r"Depth_(\d{4})\.png").keys()
         }
         frames = select_split(self.split_file, self.split, found)
         return [f"{trajectory}/FrameBuffer_{number:04d}" for trajectory, number in frames]
 
     def read_frame(self, index: int) -> Frame:
-        image_path = self.root / f"{self.sample_ids[index]}.png"
+        image_path = self.home / f"{self.sample_ids[index]}.png"
         depth_path = image_path.with_name(image_path.name.replace("FrameBuffer", "Depth"))
         return read_image_and_depth(image_path, depth_path, UNITS_PER_MM)

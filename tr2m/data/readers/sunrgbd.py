@@ -32,7 +32,7 @@ class SUNRGBD(ListedDataset):
     """Leave out the frames that are NYU Depth V2's, which are not zero-shot for a model trained on it."""
 
     def index_frames(self) -> list[str]:
-        listed = listed_folders(self.root / "SUNRGBDtoolbox/traintestSUNRGBD/allsplit.mat", self.split)
+        listed = listed_folders(self.home / "SUNRGBDtoolbox/traintestSUNRGBD/allsplit.mat", self.split)
         frames = select_split(self.split_file, self.split, listed)
         return [f"{camera}/{folder}" for camera, folder in frames if not (self.exclude_nyu and camera == NYU)]
 
@@ -41,7 +41,7 @@ class SUNRGBD(ListedDataset):
         return {**super().conditions(), **{option: getattr(self, option) for option in options}}
 
     def read_frame(self, index: int) -> Frame:
-        folder = self.root / "SUNRGBD" / self.sample_ids[index]
+        folder = self.home / "SUNRGBD" / self.sample_ids[index]
         image_path, depth_path = only_file(folder / "image", ".jpg"), only_file(folder / self.depth_folder, ".png")
         depth = metres(read_depth_units(depth_path), self.depth_decode)
         return pair(read_image(image_path), depth, image_path, depth_path)

@@ -23,7 +23,7 @@ class VOID(ListedDataset):
     """
 
     def index_frames(self) -> list[str]:
-        self.release = self.root / "void_release"
+        self.release = self.home / "void_release"
         listed = listed_frames(self.release / f"void_1500/{self.split}_image.txt")
         frames = select_split(self.split_file, self.split, listed)
         return [f"void_1500/data/{sequence}/image/{timestamp}" for sequence, timestamp in frames]

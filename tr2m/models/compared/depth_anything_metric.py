@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -57,6 +58,10 @@ class DepthAnythingMetric(RescalingModel):
     has_maps = False
     reads_captions = False
 
+    mean: Tensor
+    std: Tensor
+    rescale_encoder: BackboneTokens
+
     def __init__(
         self,
         repo_id: str,
@@ -70,7 +75,7 @@ class DepthAnythingMetric(RescalingModel):
         super().__init__()
         config = AutoConfig.for_model(**architecture, depth_estimation_type="metric", max_depth=max_depth)
         if pretrained:
-            network = load_depth_model(repo_id, config)
+            network: Any = load_depth_model(repo_id, config)
         else:
             network = build_with_seed(lambda: AutoModelForDepthEstimation.from_config(config), seed)
         use_in_transformers(network, frozen=False)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from transformers.utils import ModelOutput
 
 from tr2m.models.frozen.relative_depth import RelativeDepthModel
 
@@ -19,7 +20,7 @@ class DepthPro(RelativeDepthModel):
     states how far the real camera is from that. Read as ml-depth-pro does, into metres.
     """
 
-    def read(self, output: ModelOutput, size: tuple[int, int]) -> Float[Tensor, "B H W"]:
+    def read(self, output: Any, size: tuple[int, int]) -> Float[Tensor, "B H W"]:
         """Resized while it is inverse depth: between a near and a far pixel of metres lies nothing that exists."""
         width_over_focal = 2 * torch.tan(torch.deg2rad(output.field_of_view.float()) / 2)
         inverse_depth = output.predicted_depth.float() * width_over_focal.view(-1, 1, 1)

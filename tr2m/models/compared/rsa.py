@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from tr2m.errors import UserError
 from tr2m.models.contract import RescalingModel
+from tr2m.models.frozen.encoders import RelativeDepthEstimator, TextEncoder
 from tr2m.models.frozen.precision import mixed_precision
 from tr2m.models.tr2m import rescale_depth
 from tr2m.types import TR2MOutput
@@ -65,7 +66,7 @@ class RSA(RescalingModel):
     """
 
     def __init__(
-        self, text_encoder: nn.Module, relative_depth: nn.Module, text_width: int, checkpoint: str | None
+        self, text_encoder: TextEncoder, relative_depth: RelativeDepthEstimator, text_width: int, checkpoint: str | None
     ) -> None:
         super().__init__()
         self.text_encoder = text_encoder
@@ -88,11 +89,10 @@ class RSA(RescalingModel):
     ) -> TextFeatures:
         """Outputs of the frozen networks; a given `relative_depth` is used as it is, tokens of the image not at all."""
         text_tokens, _ = self.text_encoder(captions)
-        if relative_depth is None:
-            # As TR2M's, so that both rescale the same map and may share a cache of it.
-            with mixed_precision(image.device):
-                relative_depth = self.relative_depth(image)
-        return TextFeatures(text_tokens.mean(dim=1), relative_depth.float())
+        # As TR2M's, so that both rescale the same map and may share a cache of it.
+        with mixed_precision(image.device):
+            relative = self.relative_depth(image) if relative_depth is None else relative_depth
+        return TextFeatures(text_tokens.mean(dim=1), relative.float())
 
     def rescale(self, features: TextFeatures) -> TR2MOutput:
         """The trained part; both maps are constant."""

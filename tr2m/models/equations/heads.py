@@ -17,6 +17,8 @@ class Upsample2x(nn.ConvTranspose2d):
     Channels come last, as in tokens. Parameters are those of torch's class, which is slower (docs/performance.md).
     """
 
+    bias: nn.Parameter
+
     def __init__(self, width: int) -> None:
         super().__init__(width, width, kernel_size=2, stride=2)
         # Each output cell meets `width` weights. torch's default counts four times as many, and lets so little through

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from tr2m.models.decoder import TokenGrid
+from tr2m.models.frozen.encoders import ImageEncoder, RelativeDepthEstimator, TextEncoder
 from tr2m.models.tr2m import TR2M
 
 
@@ -15,9 +16,9 @@ class TR2MEquations(TR2M):
 
     def __init__(
         self,
-        image_encoder: nn.Module,
-        text_encoder: nn.Module,
-        relative_depth: nn.Module,
+        image_encoder: ImageEncoder,
+        text_encoder: TextEncoder,
+        relative_depth: RelativeDepthEstimator,
         text_projection: nn.Module,
         fusion: nn.Module,
         scale_head: nn.Module,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from tr2m.models.finite import check_finite
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class FrozenModule(nn.Module):
@@ -18,6 +21,9 @@ class FrozenModule(nn.Module):
     state dict. The network stays in eval mode whatever `.train()` is called on around it. Raises UserError if a weight
     is NaN or infinite.
     """
+
+    network: Any
+    """Of another library, with whatever methods it has."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -40,7 +46,7 @@ class FrozenModule(nn.Module):
             digest = hashlib.sha256()
             for name, tensor in self._named_tensors():
                 digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-                digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy())
+                digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
             self._fingerprint = digest.hexdigest()
         return self._fingerprint
 
@@ -48,8 +54,8 @@ class FrozenModule(nn.Module):
         return iter(sorted(self.network.named_buffers(), key=lambda pair: pair[0]))
 
 
-def build_with_seed(make: Callable[[], nn.Module], seed: int) -> nn.Module:
+def build_with_seed(make: Callable[[], Network], seed: int) -> Network:
     """`make()` with random weights that depend on `seed` alone: random encoders must be the same in evaluation."""
     with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         return make()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import timm
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from tr2m.errors import UserError
-from tr2m.models.frozen.frozen_module import FrozenModule, build_with_seed
+from tr2m.models.frozen.encoders import ImageEncoder
+from tr2m.models.frozen.frozen_module import build_with_seed
 from tr2m.models.frozen.position_embedding import use_in_timm
 from tr2m.models.frozen.weights import find_weights
 
 
-class DINOv2ImageEncoder(FrozenModule):
+class DINOv2ImageEncoder(ImageEncoder):
     """Normalised last-layer patch tokens of a timm vision transformer (paper, implementation details: DINOv2 ViT-L/14).
 
     Args:
@@ -26,32 +29,26 @@ class DINOv2ImageEncoder(FrozenModule):
         UserError: the network's width is not `width`, or its weights cannot be found.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, name: str, width: int, pretrained: bool, architecture: dict, seed: int) -> None:
         source = {"pretrained": False}
         if pretrained:
             path = find_weights(f"timm/{name}", "model.safetensors")
             source = {"pretrained": True, "pretrained_cfg_overlay": {"file": str(path)}}
         options = {"num_classes": 0, "dynamic_img_size": True, **source, **architecture}
-        network = build_with_seed(lambda: timm.create_model(name, **options), seed)
+        network: Any = build_with_seed(lambda: timm.create_model(name, **options), seed)
         if network.num_features != width:
             raise UserError(
                 f"image encoder {name} gives tokens of width {network.num_features}, the config says {width}"
             )
         super().__init__(network)
         use_in_timm(network)
-        self.patch_size: int = network.patch_embed.patch_size[0]
+        self.patch_size = network.patch_embed.patch_size[0]
         statistics = network.pretrained_cfg
         self.register_buffer("mean", torch.tensor(statistics["mean"]).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(statistics["std"]).view(3, 1, 1), persistent=False)
-
-    def grid(self, height: int, width: int) -> tuple[int, int]:
-        """Size (h, w) of the token grid. Raises ValueError unless both sides are multiples of the patch size."""
-        if height % self.patch_size or width % self.patch_size:
-            raise ValueError(
-                f"image of {height}x{width} pixels: both sides must be multiples of {self.patch_size}; "
-                "set the data set's input_size accordingly"
-            )
-        return height // self.patch_size, width // self.patch_size
 
     def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B N D"]:
         """Tokens of RGB in [0, 1], row by row. Position embeddings are interpolated as DINOv2's official code

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -49,13 +49,14 @@ class PositionCache:
         return self._kept[key]
 
 
-def use_in_timm(network: nn.Module) -> None:
+def use_in_timm(network: Any) -> None:
     """Give a frozen timm vision transformer the official position embeddings."""
-    positions = PositionCache()
+    # Any: what torch.compiler.disable returns has no type.
+    positions: Any = PositionCache()
 
     def add_positions(patches: Float[Tensor, "B h w D"]) -> Float[Tensor, "B N D"]:
         embedding = positions(network.pos_embed, (patches.shape[1], patches.shape[2]))
-        class_token = network.cls_token.expand(len(patches), -1, -1)
+        class_token = network.cls_token.expand(patches.shape[0], -1, -1)
         return torch.cat([class_token, patches.flatten(1, 2)], dim=1) + embedding
 
     network._pos_embed = add_positions
@@ -68,7 +69,7 @@ def use_in_transformers(network: nn.Module, frozen: bool) -> None:
             _replace_interpolation(module, PositionCache() if frozen else interpolate_positions)
 
 
-def _replace_interpolation(embeddings: nn.Module, positions: Callable[[Tensor, tuple[int, int]], Tensor]) -> None:
+def _replace_interpolation(embeddings: Any, positions: Any) -> None:
     def interpolate(tokens: Tensor, height: int, width: int) -> Tensor:
         patch = embeddings.patch_size
         return positions(embeddings.position_embeddings, (height // patch, width // patch))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForDepthEstimation, PreTrainedConfig
-from transformers.utils import ModelOutput
 
 from tr2m.errors import UserError
+from tr2m.models.frozen.encoders import RelativeDepthEstimator
 from tr2m.models.frozen.frozen_module import FrozenModule, build_with_seed
 from tr2m.models.frozen.interpolation import Interpolation
 from tr2m.models.frozen.position_embedding import use_in_transformers
@@ -16,7 +18,7 @@ from tr2m.models.frozen.resize_rule import ResizeRule, SameSize
 from tr2m.models.frozen.weights import find_weights
 
 
-class RelativeDepthModel(FrozenModule):
+class RelativeDepthModel(FrozenModule, RelativeDepthEstimator):
     """A depth model of transformers: Depth Anything, DPT, MiDaS.
 
     Args:
@@ -31,6 +33,9 @@ class RelativeDepthModel(FrozenModule):
     Raises:
         UserError: the weights cannot be found or do not fit the architecture.
     """
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(
         self,
@@ -71,7 +76,7 @@ class RelativeDepthModel(FrozenModule):
         resized = self.image_interpolation(image, self.resize(image.shape[-2], image.shape[-1]))
         return (resized - self.mean) / self.std
 
-    def read(self, output: ModelOutput, size: tuple[int, int]) -> Float[Tensor, "B h w"]:
+    def read(self, output: Any, size: tuple[int, int]) -> Float[Tensor, "B h w"]:
         """The map in the network's output, for an image of `size`."""
         return self.resize_depth(output.predicted_depth.float(), size)
 
@@ -80,7 +85,7 @@ class RelativeDepthModel(FrozenModule):
         return depth if self.depth_interpolation is None else self.depth_interpolation(depth[:, None], size)[:, 0]
 
 
-class StoredRelativeDepth(nn.Module):
+class StoredRelativeDepth(RelativeDepthEstimator):
     """Stands where a model would: the data set provides the relative depth (the synthetic world, predictions on
     disk).
     """
@@ -90,7 +95,10 @@ class StoredRelativeDepth(nn.Module):
         "give it with the image (tr2m predict: --relative-depth file.npy)"
     )
     num_weights = 0
-    size_multiple = 1
+
+    @property
+    def size_multiple(self) -> int:
+        return 1
 
     def fingerprint(self) -> str:
         return "stored"

@@ -14,14 +14,15 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from tr2m.errors import UserError
-from tr2m.models.frozen.frozen_module import FrozenModule, build_with_seed
+from tr2m.models.frozen.encoders import TextEncoder
+from tr2m.models.frozen.frozen_module import build_with_seed
 from tr2m.models.frozen.weights import find_weights
 
 CONTEXT_LENGTH = 77
 """Tokens of a caption that CLIP reads, start and end included; the rest is cut off."""
 
 
-class CLIPTextEncoder(FrozenModule):
+class CLIPTextEncoder(TextEncoder):
     """The text tower of CLIP ViT-L/14 (paper, implementation details). Each caption is encoded once and kept.
 
     Args:
@@ -51,6 +52,8 @@ class CLIPTextEncoder(FrozenModule):
         seed: int,
     ) -> None:
         config = open_clip.get_model_config(name)
+        if config is None:
+            raise UserError(f"text encoder {name}: open_clip has no architecture of this name")
         activation = QuickGELU if config.get("quick_gelu") else nn.GELU
         options = {**config["text_cfg"], "output_dim": config["embed_dim"], **architecture}
         network = build_with_seed(lambda: TextTransformer(act_layer=activation, output_tokens=True, **options), seed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -78,5 +78,4 @@ def read_frames(
 
 
 def to_cpu(output: DepthOutput) -> DepthOutput:
-    moved = {name: value.cpu() if isinstance(value, Tensor) else value for name, value in vars(output).items()}
-    return type(output)(**moved)
+    return replace(output, **{name: value.cpu() for name, value in vars(output).items() if isinstance(value, Tensor)})

@@ -13,6 +13,7 @@ from tr2m.drawing.colours import depth_style
 from tr2m.drawing.grid import Picture, abs_rel, ground_truth, relative_depth, save_grid, scale_map, shift_map
 from tr2m.evaluation.alignment import LinearFit
 from tr2m.paper.figures.frames import PredictedFrame
+from tr2m.types import with_maps
 
 
 def save_comparison(path: Path, frames: list[PredictedFrame]) -> None:
@@ -55,13 +56,16 @@ def save_maps(path: Path, frames: list[PredictedFrame]) -> None:
     rows = []
     for frame in frames:
         label, output = next(iter(frame.outputs.items()))
-        maps = [
+        maps = with_maps(output)
+        pictures = [
             relative_depth(frame.relative_depth),
-            scale_map(output.scale_map[0], frame.unit),
-            shift_map(output.shift_map[0], frame.unit),
+            scale_map(maps.scale_map[0], frame.unit),
+            shift_map(maps.shift_map[0], frame.unit),
         ]
         style = depth_style(frame.depth, frame.scored)
-        rows.append([photograph(frame), *maps, Picture(f"{label} ({frame.unit})", frame.metric_depth(label), style)])
+        rows.append(
+            [photograph(frame), *pictures, Picture(f"{label} ({frame.unit})", frame.metric_depth(label), style)]
+        )
     save_grid(path, rows)
 
 

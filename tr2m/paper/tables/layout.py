@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
+
+SourceKind = Literal["experiment", "baseline", "saved"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Source:
         method: name of the experiment or of the baseline.
     """
 
-    kind: Literal["experiment", "baseline", "saved"]
+    kind: SourceKind
     method: str
     alignment: str = "none"
     captions: str = "correct"
@@ -111,7 +113,7 @@ def columns_of(columns: Mapping[str, list[str]]) -> tuple[Column, ...]:
 
 
 def read_row(row: Mapping[str, Any], datasets: list[str]) -> Row:
-    kind = next(kind for kind in ("experiment", "baseline", "saved") if kind in row)
+    kind = next(kind for kind in get_args(SourceKind) if kind in row)
     method = row[kind]
     sources = {
         dataset: Source(

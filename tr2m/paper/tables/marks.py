@@ -26,14 +26,15 @@ def mean_ranks(columns: Sequence[Sequence[float | None]], larger: Sequence[bool]
 
     Only rows with a value in every column take part, and only if there are two of them.
     """
-    complete = [row for row in range(len(columns[0])) if all(column[row] is not None for column in columns)]
+    rows = {row: [value for column in columns if (value := column[row]) is not None] for row in range(len(columns[0]))}
+    complete = {row: values for row, values in rows.items() if len(values) == len(columns)}
     if len(complete) < 2:
         return [None] * len(columns[0])
     ranks = {
         row: [
-            1 + sum(column[other] > column[row] if up else column[other] < column[row] for other in complete)
-            for column, up in zip(columns, larger, strict=True)
+            1 + sum(other[column] > own[column] if up else other[column] < own[column] for other in complete.values())
+            for column, up in enumerate(larger)
         ]
-        for row in complete
+        for row, own in complete.items()
     }
     return [sum(ranks[row]) / len(columns) if row in ranks else None for row in range(len(columns[0]))]

@@ -114,7 +114,7 @@ def notes_of(filled: Filled, with_paper: bool) -> list[str]:
     if with_paper:
         notes.append("Paper: the paper's printed numbers, under its own protocol. Here: this project's; — was not run.")
     notes += filled.layout.notes
-    by_dataset = {dataset: found[0].content for (_, dataset), found in reversed(filled.results.items())}
+    by_dataset = {dataset: found[0].content for (_, dataset), found in reversed(list(filled.results.items()))}
     for dataset in dict.fromkeys(column.dataset for column in filled.layout.columns if column.dataset in by_dataset):
         notes.append(format_conditions(by_dataset[dataset]))
     for number, row in enumerate(filled.layout.rows):

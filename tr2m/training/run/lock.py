@@ -88,7 +88,8 @@ class RunLock:
         if self._file is None:
             return
         self._ended.set()
-        self._heartbeat.join()
+        if self._heartbeat is not None:
+            self._heartbeat.join()
         if self._read(self._file) == self._record:
             os.ftruncate(self._file, 0)
         os.close(self._file)

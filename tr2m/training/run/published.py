@@ -17,12 +17,12 @@ from tr2m.json_text import json_text
 from tr2m.models.finite import check_finite
 from tr2m.training.run.old_formats import FORMAT_VERSION, in_present_format
 
-WEIGHTS, CONFIG = "model.safetensors", "config.json"
+WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 
 
-def publish(state: Mapping[str, Any], name: str, folder: Path) -> None:
+def publish(state: Mapping[str, Any], name: str, folder: Path, card: str | None = None) -> None:
     """Write what `load_model` needs of a checkpoint that has been read; folders of the machine that trained it stay
-    behind. `name` is the checkpoint's in messages.
+    behind. `name` is the checkpoint's in messages, `card` the text of a README.md.
 
     Raises:
         UserError: the folder exists, or a weight is not finite.
@@ -43,6 +43,8 @@ def publish(state: Mapping[str, Any], name: str, folder: Path) -> None:
     with whole_folder(folder) as new:
         (new / WEIGHTS).write_bytes(weights)
         (new / CONFIG).write_text(json_text(content) + "\n")
+        if card is not None:
+            (new / CARD).write_text(card, encoding="utf-8")
 
 
 def read_published(folder: Path) -> dict[str, Any]:

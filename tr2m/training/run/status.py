@@ -44,11 +44,9 @@ class RunStatus(AbstractContextManager):
             return
         if error is not None and not isinstance(error, Stopped):
             text = "".join(traceback.format_exception(kind, error, trace))
-            self._write("failed", reason=f"{kind.__name__}: {error}", traceback=text)
-        elif is_main() and error is None:
-            self._write("finished")
+            self._write("failed", reason=f"{type(error).__name__}: {error}", traceback=text)
         elif is_main():
-            self._write("stopped", reason=error.signal)
+            self._write("stopped", reason=error.signal) if error else self._write("finished")
 
     def _write(self, state: str, **details: str) -> None:
         name = "status.json" if is_main() else f"status_process{process_rank()}.json"

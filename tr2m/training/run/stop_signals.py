@@ -16,7 +16,7 @@ from tr2m.distributed import is_main, largest_of_processes
 logger = logging.getLogger(__name__)
 
 # SIGUSR1 is what a scheduler sends ahead of a requeue (sbatch --signal): the run did as asked, which is no failure.
-EXIT_CODES = dict(zip(STOP_SIGNALS, (143, 130, 0), strict=True))
+EXIT_CODES: dict[signal.Signals, int] = dict(zip(STOP_SIGNALS, (143, 130, 0), strict=True))
 
 
 class Stopped(SystemExit):
