@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -14,7 +14,6 @@ from jaxtyping import UInt8
 from tr2m.errors import UserError
 
 if TYPE_CHECKING:
-    import av
     from av.container import InputContainer
 
 
@@ -83,7 +82,7 @@ def opened(path: Path) -> Iterator[InputContainer]:
         raise UserError(f"{path} cannot be read as a video ({error.strerror}); is it whole?") from error
 
 
-def load_av() -> av:
+def load_av() -> Any:
     """The library, imported on first use. Raises UserError where it is not installed."""
     try:
         import av

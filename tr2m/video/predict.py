@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import UInt8
 from tqdm import tqdm
 
+from tr2m.data.decoding.decode import hdf5_array
 from tr2m.errors import UserError
 from tr2m.evaluation.saved_predictions import PREDICTED_FACTS
 from tr2m.files import whole_folder
@@ -150,11 +151,13 @@ def pictures(
 ) -> Iterator[tuple[UInt8[np.ndarray, "h w 3"], float]]:
     """What the film shows, frame by frame: the clip is decoded once more."""
     with h5py.File(depth_file) as file:
-        depth, number_of_shot, bar = file["depth"], -1, None
+        depth, shot_of = hdf5_array(file, "depth"), hdf5_array(file, "shot")
         height = picture_height(depth.shape[1])
+        drawn, limits = 0, shown(shots[0].limits)
+        bar = colour_bar(height, limits, unit)
         for number, frame in enumerate(tqdm(clip, desc="film", total=clip.frames)):
-            if (shot := int(file["shot"][number])) != number_of_shot:
-                number_of_shot, limits = shot, shown(shots[shot].limits)
+            if (shot := int(shot_of[number])) != drawn:
+                drawn, limits = shot, shown(shots[shot].limits)
                 bar = colour_bar(height, limits, unit)
             yield side_by_side(frame.image, depth[number], bar, limits), frame.seconds
 

@@ -43,14 +43,14 @@ def steady_depth(
     has the depth of its own prediction.
     """
     colours = colour_shares(image)
-    same_shot = before is not None and not is_new_shot(before.colours, colours)
-    shot = 0 if before is None else before.shot + (not same_shot)
     maps = prediction.scale_map, prediction.shift_map
-    if smooth == 0 or not same_shot:
-        return prediction.metric_depth, Steady(shot, colours, *maps)
+    if before is None or is_new_shot(before.colours, colours):
+        return prediction.metric_depth, Steady(0 if before is None else before.shot + 1, colours, *maps)
+    if smooth == 0:
+        return prediction.metric_depth, Steady(before.shot, colours, *maps)
     means = [average(old, new, smooth) for old, new in zip((before.scale_map, before.shift_map), maps, strict=True)]
     depth = rescale_depth(*(torch.from_numpy(values) for values in (prediction.relative_depth, *means)))
-    return depth.numpy(), Steady(shot, colours, *means)
+    return depth.numpy(), Steady(before.shot, colours, *means)
 
 
 def average(old: Float[np.ndarray, "H W"], new: Float[np.ndarray, "H W"], smooth: float) -> Float[np.ndarray, "H W"]:
