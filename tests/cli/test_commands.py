@@ -1,5 +1,7 @@
 """`tr2m` itself: its list, its help, and how a mistake ends it. tests/test_scripts.py has what the commands do."""
 
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -145,3 +147,14 @@ def test_the_message_is_left_where_torchrun_reads_it(tmp_path: Path, monkeypatch
     failure = ProcessFailure(local_rank=0, pid=1, exitcode=2, error_file=str(tmp_path / "error.json"))
     assert failure.message["message"] == "error: no depth today"
     assert failure.timestamp > 1_700_000_000
+
+
+def test_a_reader_that_has_seen_enough_ends_a_program_without_a_word():
+    result = subprocess.run(
+        ["sh", "-c", '"$0" -m tr2m --help | true', sys.executable],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stderr == ""

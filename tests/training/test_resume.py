@@ -58,3 +58,15 @@ def test_where_data_lie_and_how_they_are_scored_may_change_what_they_are_may_not
         check_same_experiment(Path("last.pt"), config, resized)
     assert "seed: 0 there, 1 here" in str(error.value)
     assert "data.datasets.near.reader.input_size: [28, 42] there, [14, 14] here" in str(error.value)
+
+
+def test_where_it_started_from_may_not_change_and_null_is_as_good_as_absent():
+    old = {"seed": 0, "data": {"datasets": {"folder": {"reader": {"name": "folder"}}}}}
+    new = {"init_from": None, "seed": 0, "data": {"datasets": {"folder": {"reader": {"captions": None}}}}}
+    new["data"]["datasets"]["folder"]["reader"]["name"] = "folder"
+    check_same_experiment(Path("last.pt"), old, new)
+    check_same_experiment(Path("last.pt"), new, old)
+    with pytest.raises(UserError, match=r"init_from: '-' there, 'released' here"):
+        check_same_experiment(Path("last.pt"), old, {**new, "init_from": "released"})
+    with pytest.raises(UserError, match=r"init_from: 'released' there, None here"):
+        check_same_experiment(Path("last.pt"), {**new, "init_from": "released"}, new)

@@ -3,6 +3,7 @@
 usage: tr2m captions dataset=<name> source=<name> [key=value ...]
 
     tr2m captions dataset=diode source=llava_vicuna
+    tr2m captions dataset=folder root=my_rooms source=blip out=my_rooms/blip.sqlite
     tr2m captions dataset=nyuv2 source=rsa source.captions.root=RSA/text/text_all/nyu
 
 A command that was stopped or killed resumes where it was. docs/preparing.md explains how the file is used.

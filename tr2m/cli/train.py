@@ -5,6 +5,7 @@ usage: tr2m train experiment=<name> [key=value ...]
     tr2m train experiment=mixed4                        the paper's setting: NYUv2, KITTI, VOID, C3VD
     tr2m train experiment=mixed4 optim.optimizer.lr=3e-5 trainer.batch_size=16
     tr2m train experiment=mixed4 resume=auto            resume the newest unfinished run
+    tr2m train experiment=own root=my_rooms init_from=released   fine-tune on your own frames (docs/own_data.md)
     torchrun --nproc-per-node=4 -m tr2m train experiment=mixed4
 """
 
