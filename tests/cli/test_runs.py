@@ -84,6 +84,8 @@ def test_a_list_of_runs(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypat
     (tmp_path / "own/second/metrics.jsonl").write_text('{"kind": "train/folder", "step": 1200}\n')
     make_run(tmp_path / "group/own/third", ended_early="5 validations without a better score")
     (tmp_path / "contact_sheets").mkdir()
+    (tmp_path / "own/first/copy").mkdir()
+    (tmp_path / "own/first/copy/config.yaml").write_text("a file in a run's folder is no other run")
     for age, name in enumerate(("group/own/third", "own/second", "own/first")):
         for file in (tmp_path / name).iterdir():
             os.utime(file, (1e9 - age, 1e9 - age))

@@ -69,20 +69,23 @@ def test_a_terminal_has_one_bar_of_all_steps(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_rate_and_time_left(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
-    """Four steps of 2 s with 3 images each; a validation of 12 s in between counts for the time left alone."""
+    """Four steps of 2 s with 3 images each; a validation of 12 s in between counts for the time left alone. Then four
+    steps of 1 s.
+    """
     caplog.set_level(logging.INFO)
-    clock = iter([0.0, 0.0, 0.0, 4.0, 16.0, 20.0])
+    clock = iter([0.0, 0.0, 0.0, 4.0, 16.0, 20.0, 20.0, 22.0, 22.0, 24.0])
     monkeypatch.setattr(report.time, "perf_counter", lambda: next(clock))
     shown = RunReport(4, ["total", "silog"])
     means = {"near": {"total": 1.0, "silog": 0.5}, "far": {"total": 2.0, "silog": 0.7}}
     with shown.running(100, 112):
-        for step in (102, 104):
+        for step in (102, 104, 106, 108):
             shown.begin_epoch("")
             shown.step(3)
             shown.step(3)
             shown.close_window(step, means, 1e-5)
     assert [record.getMessage() for record in caplog.records] == [
-        "step 104/112  total 1.5000  silog 0.6000  lr 1.00e-05  1.5 images/s  0:00:40 left"
+        "step 104/112  total 1.5000  silog 0.6000  lr 1.00e-05  1.5 images/s  0:00:40 left",
+        "step 108/112  total 1.5000  silog 0.6000  lr 1.00e-05  3.0 images/s  0:00:12 left",
     ]
 
 
