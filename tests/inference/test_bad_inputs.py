@@ -104,3 +104,18 @@ def test_a_mistake_ends_in_a_sentence(home: Path, capsys: pytest.CaptureFixture,
     assert "Traceback" not in printed.err
     assert re.search(words, message), message
     assert tree(home) == before
+
+
+def test_without_weights_the_first_command_lists_all_that_is_missing(
+    home: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TR2M_WEIGHTS", str(home / "none"))
+    with pytest.raises(SystemExit) as stopped:
+        main(["predict", "photo.png", "a room"])
+    assert stopped.value.code == 2
+    message = capsys.readouterr().err
+    for name in ("da_s_vitl_vitl.pth", "vit_large_patch14_dinov2", "vit_large_patch14_clip", "depth-anything-small"):
+        assert name in message
+    assert message.count("hf download ") == 3
+    assert message.count("error: ") == 1
+    assert not (home / "predictions").exists()

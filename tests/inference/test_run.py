@@ -118,3 +118,10 @@ def test_without_trimesh_points_are_refused_before_any_photo_is_read(
     (tmp_path / "a.png").unlink()
     with pytest.raises(UserError, match=r"points and meshes need trimesh: pip install 'tr2m\[points\]'"):
         predict_photos(model, missing, settings(tmp_path / "out", kinds=("depth", "mesh")))
+
+
+def test_a_model_without_a_relative_depth_of_its_own_is_refused_once_and_not_for_each_photo(tmp_path: Path):
+    stored, _, _ = tiny.parts("model/relative_depth=stored")
+    stored.input_sizes = [(28, 42)]
+    with pytest.raises(UserError, match=r"^this model was trained on relative depth that came with its data"):
+        predict_photos(stored.eval(), three(tmp_path / "in"), settings(tmp_path / "out"))
