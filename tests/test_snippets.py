@@ -62,7 +62,8 @@ def home(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
         shutil.copyfile(checkpoint, run_folder / "last.pt")
     publish(read_trained("last.pt"), "last.pt", Path("tr2m-mixed4"))
     picture = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
-    cv2.imwrite("photo.jpg", picture)
+    for name in ("photo.jpg", "frame.png"):
+        cv2.imwrite(name, picture)
     write_clip(Path("clip.mp4"), [room(0), room(1)])
     Path("predictions/clip").mkdir(parents=True)
     with h5py.File("predictions/clip/depth.h5", "w") as file:
