@@ -93,27 +93,21 @@ def test_what_is_no_result_file_is_refused(trained, tmp_path: Path, text: str):
         read_results([path], trained[0])
 
 
-def test_the_terms_of_every_frozen_part_of_the_published_configs_are_known():
-    parts = frozen_parts(tiny.config("model=tr2m")["model"])
-    assert parts == {
-        "image_encoder": (
-            "timm/vit_large_patch14_dinov2.lvd142m",
-            {"licence": "Apache-2.0", "source": "github.com/facebookresearch/dinov2"},
-        ),
-        "text_encoder": (
-            "timm/vit_large_patch14_clip_224.openai",
-            {"licence": "MIT", "source": "github.com/openai/CLIP"},
-        ),
-        "relative_depth": (
-            "LiheYoung/depth-anything-small-hf",
-            {"licence": "Apache-2.0", "source": "github.com/LiheYoung/Depth-Anything"},
-        ),
+def test_the_terms_of_every_frozen_part_are_in_the_card(trained):
+    published = tiny.config("model=tr2m")["model"]
+    assert frozen_parts(published) == {
+        "image_encoder": ("timm/vit_large_patch14_dinov2.lvd142m", "Apache-2.0"),
+        "text_encoder": ("timm/vit_large_patch14_clip_224.openai", "Apache-2.0"),
+        "relative_depth": ("LiheYoung/depth-anything-small-hf", "Apache-2.0"),
     }
+    text = model_card({**trained[0], "config": {"name": "x", "seed": 0, "model": published}}, [])
+    assert "- relative depth: `LiheYoung/depth-anything-small-hf`, Apache-2.0" in text
+    assert "LiheYoung/depth-anything-small-hf" in ModelCard(text).data.base_model
     unknown = {"image_encoder": {"name": "someone", "pretrained": True}}
-    assert frozen_parts(unknown)["image_encoder"][1]["licence"] == "not known here"
+    assert frozen_parts(unknown) == {"image_encoder": ("timm/someone", "licence not known here: ask its owner")}
 
 
 @pytest.mark.parametrize("relative", ["depth_anything_v2_small", "dpt_hybrid", "midas_swin2_large"])
 def test_other_relative_depth_models_have_terms(relative: str):
     model = tiny.config("model=tr2m", f"model/relative_depth={relative}")["model"]
-    assert frozen_parts(model)["relative_depth"][1]["licence"] in ("Apache-2.0", "MIT")
+    assert "not known here" not in frozen_parts(model)["relative_depth"][1]

@@ -7,17 +7,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tr2m.errors import UserError
 from tr2m.models.frozen.weights import find_weights, local_weights, weights_folder
+from tr2m.shipped import shipped
 
 ADDRESS = "https://github.com/BeileiCui/TR2M/raw/HEAD/weights/da_s_vitl_vitl.pth"
 CHECKPOINT = "the authors' checkpoint, 72 MB, without a licence: yours to load, not to pass on"
-# Size and licence of the default model's files, as their pages on the hub state them.
-KNOWN = {
-    "timm/vit_large_patch14_dinov2.lvd142m": "DINOv2, 1.22 GB, Apache-2.0",
-    "timm/vit_large_patch14_clip_224.openai": "CLIP, 1.71 GB, Apache-2.0",
-    "LiheYoung/depth-anything-small-hf": "Depth Anything Small, 99 MB, Apache-2.0",
-}
+
+
+def licences() -> dict[str, dict[str, str]]:
+    """configs/licences.yaml: network, size and licence of frozen weights by hub repository."""
+    return yaml.safe_load((shipped("configs") / "licences.yaml").read_text(encoding="utf-8"))
 
 
 def needed_files(model: Any) -> list[tuple[str, str]]:
@@ -45,12 +47,12 @@ def missing_message(files: Sequence[tuple[str, str]], checkpoint: Path | None = 
     """What is missing, of the hub's files and (where it is given) the authors' `checkpoint`: names, sizes, licences and
     the commands that fetch it.
     """
-    entries = []
+    entries, terms = [], licences()
     if checkpoint is not None:
         fetch = f"curl -fL --create-dirs -o {shlex.quote(str(checkpoint))} {ADDRESS}"
         entries.append(f"  tr2m/{checkpoint.name} ({CHECKPOINT})\n    {fetch}")
     for repo_id, filename in files:
-        known = KNOWN.get(repo_id, "size and licence: see its page on the hub")
+        known = ", ".join(terms[repo_id].values()) if repo_id in terms else "size and licence: see its page on the hub"
         fetch = f"hf download {repo_id} {filename} --local-dir {shlex.quote(str(weights_folder() / repo_id))}"
         entries.append(f"  {repo_id}/{filename} ({known})\n    {fetch}")
     count = "1 file of weights is" if len(entries) == 1 else f"{len(entries)} files of weights are"

@@ -7,18 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
 from tr2m.errors import UserError
 from tr2m.evaluation.alignment import uses_ground_truth
 from tr2m.evaluation.report import format_protocol
 from tr2m.evaluation.result_names import NOT_ALIGNED, OWN_CAPTIONS
-from tr2m.shipped import shipped
+from tr2m.experiment.needed_weights import licences, needed_files
 
 NAMES = {"abs_rel": "AbsRel", "delta1": "delta1", "rmse": "RMSE", "log10": "log10"}
+UNKNOWN = "licence not known here: ask its owner"
 PAPER = "https://github.com/BeileiCui/TR2M"
-UNKNOWN = {"licence": "not known here", "source": "ask its owner"}
 FAILURES = """\
 - **Wrong sentences.** The scale comes partly from the sentence, and one that describes another place moves all
   depths{wrong}.
@@ -121,24 +120,19 @@ def model_card(
         results=results_text(results),
         failures=FAILURES.format(wrong=wrong_sentences(results)),
         frozen="\n".join(
-            f"- {part.replace('_', ' ')}: `{repository}`, {terms['licence']} ({terms['source']})"
-            for part, (repository, terms) in parts.items()
+            f"- {part.replace('_', ' ')}: `{repository}`, {licence}" for part, (repository, licence) in parts.items()
         )
         or "- none with published weights",
         licence=licence or "no licence is stated; ask the publisher",
     )
 
 
-def frozen_parts(model: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, str]]]:
-    """Repository and terms of each frozen network with published weights in a model's config."""
-    terms = yaml.safe_load((shipped("configs") / "licences.yaml").read_text(encoding="utf-8"))
-    found = {}
-    for part in ("image_encoder", "text_encoder", "relative_depth"):
-        settings = model.get(part)
-        if isinstance(settings, Mapping) and settings.get("pretrained"):
-            repository = settings.get("repo_id") or f"timm/{settings['name']}"
-            found[part] = (repository, terms.get(repository, UNKNOWN))
-    return found
+def frozen_parts(model: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Repository and licence of each frozen network with published weights in a model's config."""
+    terms = licences()
+    names = [name for name, part in model.items() if isinstance(part, Mapping) and part.get("pretrained")]
+    files = zip(names, needed_files(model), strict=True)
+    return {name: (repo, terms.get(repo, {"licence": UNKNOWN})["licence"]) for name, (repo, _) in files}
 
 
 def trained_on(state: Mapping[str, Any]) -> str:
