@@ -16,7 +16,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 MISSING = "" if BROWSER and DRIVER else "no chromium and chromedriver: apt-get install chromium chromium-driver"
-SIZE = (1500, 1750)
+SIZE = (1500, 1600)
 PATIENCE = 120
 """Seconds; a test waits no longer than it takes."""
 
@@ -50,6 +50,21 @@ def ask(driver: webdriver.Chrome, picture: Path, text: str) -> None:
     field.clear()
     field.send_keys(text)
     wait_for(driver, "#picture img")
+    press(driver)
+
+
+def ask_example(driver: webdriver.Chrome, number: int) -> list[str]:
+    """Choose an example and press the button. Returns its sentences."""
+    wait_for(driver, "#examples button")
+    driver.find_elements(By.CSS_SELECTOR, "#examples button")[number].click()
+    wait_for(driver, "#picture img")
+    field = driver.find_element(By.CSS_SELECTOR, "#sentences textarea")
+    WebDriverWait(driver, PATIENCE).until(lambda _: field.get_attribute("value"), "sentences")
+    press(driver)
+    return field.get_attribute("value").splitlines()
+
+
+def press(driver: webdriver.Chrome) -> None:
     driver.find_element(By.CSS_SELECTOR, "#predict").click()
 
 

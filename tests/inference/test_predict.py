@@ -12,7 +12,7 @@ import torch
 
 import tr2m
 from tr2m.errors import UserError
-from tr2m.inference.predict import MAX_TOKENS, network_size
+from tr2m.inference.predict import MAX_TOKENS, network_size, predict_each
 from tr2m.models.tr2m import TR2M
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
@@ -145,3 +145,15 @@ def test_each_image_of_a_batch_has_its_own_relative_depth(model: TR2M):
 def test_a_batch_of_unequal_parts_is_refused(model: TR2M, images: list, captions: list, words: str):
     with pytest.raises(UserError, match=words):
         tr2m.predict_batch(model, images, captions)
+
+
+def test_each_sentence_alone_is_what_predict_gives_and_the_image_is_encoded_once(model: TR2M):
+    sentences, encoded = ["a narrow kitchen", "a wide street", "a hall"], []
+    handle = model.image_encoder.register_forward_hook(lambda *_: encoded.append(1))
+    together, alone = predict_each(model, PHOTO, sentences, 56, np.ones((40, 60)), "mm")
+    handle.remove()
+    assert len(encoded) == 1
+    for got, asked in ((together, sentences), *zip(alone, sentences, strict=True)):
+        expected = tr2m.predict(model, PHOTO, asked, 56, np.ones((40, 60)), "mm")
+        for name, values in vars(expected).items():
+            np.testing.assert_array_equal(getattr(got, name), values, err_msg=name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from tr2m.app.map_view import thinned
 from tr2m.errors import UserError
 from tr2m.inference.files import save_prediction
 from tr2m.inference.inputs import describe_captions, rgb_of
-from tr2m.inference.predict import Prediction, predict
+from tr2m.inference.predict import Prediction, predict_each
 from tr2m.models.contract import RescalingModel
 from tr2m.points.camera import Camera
 from tr2m.points.files import save_scene
@@ -67,9 +66,7 @@ def answer(
     Raises:
         UserError: what `tr2m.predict` and `Camera` refuse.
     """
-    predicted = partial(predict, model, picture, relative_depth=relative_depth, unit=unit)
-    prediction = predicted(sentences)
-    alone = [predicted(sentence) if len(sentences) > 1 else prediction for sentence in sentences]
+    prediction, alone = predict_each(model, picture, sentences, relative_depth=relative_depth, unit=unit)
     each = [thinned(one.metric_depth) for one in alone]
     alternatives = Alternatives(sentences, [depth for depth, _ in each], each[0][1], unit)
     captions = describe_captions(sentences)

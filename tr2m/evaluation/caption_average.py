@@ -51,16 +51,24 @@ def average_over_captions(
         features: of the images, encoded under the first caption of each.
         captions: for each image equally many.
     """
+    return mean_output(outputs_under(model, features, captions))
+
+
+def outputs_under(model: RescalingModel, features: Any, captions: Sequence[Sequence[str]]) -> list[TR2MOutput]:
+    """The output under the first caption of each image, under the second, ...; arguments as above."""
     _, *others = zip(*captions, strict=True)
-    output = with_maps(model.rescale(features))
-    if not others:
-        return output, torch.zeros_like(output.metric_depth)
     again = (model.rescale(model.with_captions(features, list(other))) for other in others)
-    outputs = [output, *map(with_maps, again)]
+    return [with_maps(model.rescale(features)), *map(with_maps, again)]
+
+
+def mean_output(outputs: Sequence[TR2MOutput]) -> tuple[TR2MOutput, Float[Tensor, "B H W"]]:
+    """The mean and the spread that `average_over_captions` describes."""
+    if len(outputs) == 1:
+        return outputs[0], torch.zeros_like(outputs[0].metric_depth)
 
     def mean(name: str) -> Float[Tensor, "B H W"]:
         return torch.stack([getattr(output, name) for output in outputs]).log().mean(dim=0).exp()
 
     spread = torch.stack([output.metric_depth for output in outputs]).log().std(dim=0, correction=0)
     maps = {name: mean(name) for name in ("scale_map", "shift_map", "metric_depth")}
-    return replace(output, **maps), spread
+    return replace(outputs[0], **maps), spread

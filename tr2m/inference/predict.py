@@ -6,6 +6,7 @@ import math
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,12 +15,12 @@ from PIL.Image import Image
 
 from tr2m.data.transforms import evaluation_tensors
 from tr2m.errors import UserError
-from tr2m.evaluation.caption_average import average_over_captions
+from tr2m.evaluation.caption_average import average_over_captions, mean_output, outputs_under
 from tr2m.evaluation.protocol import resize_to
 from tr2m.inference.inputs import captions_of, relative_depth_of, rgb_of
 from tr2m.models.contract import RescalingModel
 from tr2m.models.frozen.resize_rule import LowerBound
-from tr2m.types import UNITS_PER_METRE, Frame, Unit, unit_range
+from tr2m.types import UNITS_PER_METRE, Frame, TR2MOutput, Unit, unit_range
 
 Picture = str | Path | Image | UInt8[np.ndarray, "H W C"]
 """A path to an image file, a PIL image, or an array of RGB or RGBA, 0 to 255."""
@@ -119,6 +120,65 @@ def predict_batch(
         UserError: as `predict`, but for a prediction without a finite pixel, which `Prediction.require_finite` refuses;
             or images that differ in size or in their number of sentences.
     """
+    encoded = encode(model, images, captions, input_size, relative_depths)
+    output, spread = average_over_captions(model, encoded.features, encoded.captions)
+    return (encoded.at_photo_size(output, spread, number, unit) for number in range(len(images)))
+
+
+@torch.no_grad()
+def predict_each(
+    model: RescalingModel,
+    image: Picture,
+    captions: Sequence[str],
+    input_size: int | None = None,
+    relative_depth: Float[np.ndarray, "h w"] | None = None,
+    unit: Unit = "m",
+) -> tuple[Prediction, list[Prediction]]:
+    """What `predict` gives for all captions, and for each of them alone; the image is encoded once.
+
+    Raises:
+        UserError: as `predict`.
+    """
+    given = None if relative_depth is None else [relative_depth]
+    encoded = encode(model, [image], [captions], input_size, given)
+    outputs = outputs_under(model, encoded.features, encoded.captions)
+    together = encoded.at_photo_size(*mean_output(outputs), 0, unit)
+    together.require_finite()
+    return together, [encoded.at_photo_size(*mean_output([output]), 0, unit) for output in outputs]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Images of one size after the frozen networks."""
+
+    features: Any
+    captions: list[list[str]]
+    size: tuple[int, int]
+    """(height, width) of the images."""
+    seen: tuple[int, int]
+    """(height, width) at which the network saw them."""
+
+    def at_photo_size(self, output: TR2MOutput, spread: Float[Tensor, "B h w"], number: int, unit: Unit) -> Prediction:
+        """The prediction of one of the images."""
+        maps = {
+            "metric_depth": output.metric_depth,
+            "scale_map": output.scale_map,
+            "shift_map": output.shift_map,
+            "relative_depth": self.features.relative_depth,
+            "caption_spread": spread,
+        }
+        resized = {name: resize_to(values[number], self.size).cpu().numpy() for name, values in maps.items()}
+        return Prediction(**resized, unit=unit, network_size=self.seen)
+
+
+def encode(
+    model: RescalingModel,
+    images: Sequence[Picture],
+    captions: Sequence[str | Sequence[str]],
+    input_size: int | None,
+    relative_depths: Sequence[Float[np.ndarray, "h w"]] | None,
+) -> Encoded:
+    """Check what `predict_batch` is given, and encode the images under the first caption of each."""
     model.require_maps("predict")
     frames, sentences = [rgb_of(image) for image in images], [captions_of(caption) for caption in captions]
     require_equal("images of one size", [frame.shape[:2] for frame in frames])
@@ -136,20 +196,7 @@ def predict_batch(
     relatives = [relative for _, _, relative in resized if relative is not None]
     relative = torch.stack(relatives).to(device) if relatives else None
     features = model.encode(image, [caption[0] for caption in sentences], relative)
-    output, spread = average_over_captions(model, features, sentences)
-    maps = {
-        "metric_depth": output.metric_depth,
-        "scale_map": output.scale_map,
-        "shift_map": output.shift_map,
-        "relative_depth": features.relative_depth,
-        "caption_spread": spread,
-    }
-
-    def at_photo_size(number: int) -> Prediction:
-        resized = {name: resize_to(values[number], size).cpu().numpy() for name, values in maps.items()}
-        return Prediction(**resized, unit=unit, network_size=seen)
-
-    return map(at_photo_size, range(len(frames)))
+    return Encoded(features, sentences, size, seen)
 
 
 def require_equal(what: str, values: Sequence[Hashable]) -> None:
