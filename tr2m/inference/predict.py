@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from PIL.Image import Image
+from torch import Tensor
 
 from tr2m.data.transforms import evaluation_tensors
 from tr2m.errors import UserError
