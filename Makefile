@@ -19,8 +19,9 @@ demo: .venv/installed
 test: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
+# Two processes; the longest test first, so that the other process has all the rest.
 slow: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow -n 2 --dist load --maxschedchunk 1
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .
