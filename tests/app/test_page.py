@@ -196,11 +196,11 @@ def test_the_page_is_on_this_machine_alone_and_asks_nobody(address: str, asked: 
     assert set(asked) <= {"127.0.0.1", "localhost", "::1"}
 
 
-def test_a_port_that_is_taken_is_a_sentence(unused_port: int):
+def test_a_port_that_is_taken_is_a_sentence(model: TR2M, unused_port: int):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", unused_port))
         taken.listen()
         with pytest.raises(UserError, match=rf"--port {unused_port}: .*; give another one"):
-            server.check_port(unused_port)
+            server.start(page.build_page(model, "mine.pt"), unused_port)
     with pytest.raises(UserError, match="--port 70000"):
         server.check_port(70000)

@@ -1,5 +1,6 @@
 """Reading clips with known frames."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -79,6 +80,12 @@ def test_broken_frames_are_counted(tmp_path: Path):
     path.write_bytes(data)
     with pytest.raises(UserError, match=r"frames could be decoded, the rest is broken|cannot be read as a video"):
         list(Clip.open(path))
+
+
+def test_frames_that_a_decoder_leaves_out_are_counted(tmp_path: Path):
+    clip = Clip.open(write_clip(tmp_path / "a.mp4", [room(0), room(1)]))
+    with pytest.raises(UserError, match=r"a.mp4: 2 of 3 frames could be decoded, the rest is broken"):
+        list(replace(clip, frames=3))
 
 
 def test_an_unknown_codec_is_a_sentence(tmp_path: Path):
