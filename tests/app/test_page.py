@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import tr2m
 from tr2m.app import page, server
 from tr2m.app.answer import DOWNLOADS, answer
 from tr2m.app.examples import synthetic_examples
+from tr2m.cli import main
 from tr2m.errors import UserError
 from tr2m.files import file_sha256
 from tr2m.models.tr2m import TR2M
@@ -204,3 +206,9 @@ def test_a_port_that_is_taken_is_a_sentence(model: TR2M, unused_port: int):
             server.start(page.build_page(model, "mine.pt"), unused_port)
     with pytest.raises(UserError, match="--port 70000"):
         server.check_port(70000)
+
+
+def test_a_missing_library_is_a_sentence(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    with pytest.raises(UserError, match=r"pip install 'tr2m\[app\]'"):
+        main.run(["app", "--ckpt", "none.pt"])

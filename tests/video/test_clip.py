@@ -1,5 +1,6 @@
 """Reading clips with known frames."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,3 +98,9 @@ def test_an_unknown_codec_is_a_sentence(tmp_path: Path):
     path.write_bytes(data[:place] + b"zzzz" + data[place + 4 :])
     with pytest.raises(UserError, match=r"a.mp4: its codec cannot be decoded here"):
         Clip.open(path)
+
+
+def test_a_missing_library_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(UserError, match=r"pip install 'tr2m\[video\]'"):
+        Clip.open(tmp_path / "a.mp4")
