@@ -137,7 +137,7 @@ def test_full_size(tmp_path: Path):
         "import sys; sys.path.insert(0, 'tests'); from pathlib import Path; import tiny; from tr2m.build import build; "
         "from tr2m.experiment.parameters import without_weights; from tr2m.sharing.onnx_file import export_onnx; "
         "model = build(without_weights(tiny.config('model=tr2m')['model'])).eval(); "
-        f"export_onnx(model, Path({str(tmp_path / 'full.onnx')!r}), 'whole', (434, 560))"
+        f"export_onnx(model, Path({str(tmp_path / 'full.onnx')!r}), 'whole', (140, 182))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
