@@ -6,6 +6,7 @@ T text tokens, C projected width. Height before width. Every depth is in the uni
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
@@ -79,6 +80,30 @@ class DepthBatch:
     def pin_memory(self) -> DepthBatch:
         return self._map_tensors(lambda tensor: tensor.pin_memory())
 
+    def split(self) -> list[DepthBatch]:
+        """Its samples as batches of one."""
+        return [
+            replace(self, captions=[caption], sample_ids=[sample_id])._map_tensors(lambda t, i=i: t[i : i + 1])
+            for i, (caption, sample_id) in enumerate(zip(self.captions, self.sample_ids, strict=True))
+        ]
+
+    @property
+    def shapes(self) -> list[tuple[str, tuple[int, ...]]]:
+        """The shape of a sample in each map that there is; batches that are equal in them can be joined."""
+        maps = ((f.name, getattr(self, f.name)) for f in fields(self))
+        return [(name, tuple(value.shape[1:])) for name, value in maps if isinstance(value, Tensor)]
+
+    @staticmethod
+    def joined(batches: Sequence[DepthBatch]) -> DepthBatch:
+        """One batch of several of a data set, equal in `shapes`."""
+        names = [f.name for f in fields(DepthBatch) if isinstance(getattr(batches[0], f.name), Tensor)]
+        return replace(
+            batches[0],
+            **{name: torch.cat([getattr(batch, name) for batch in batches]) for name in names},
+            captions=[caption for batch in batches for caption in batch.captions],
+            sample_ids=[sample_id for batch in batches for sample_id in batch.sample_ids],
+        )
+
     def mirrored(self) -> DepthBatch:
         """Left and right swapped in every map; captions stay as they are. Tokens of a mirrored image are other ones."""
         return replace(self, image_tokens=None)._map_tensors(lambda tensor: tensor.flip(-1))
@@ -106,6 +131,8 @@ class FrozenFeatures:
     text_valid: Bool[Tensor, "B T"]
     """False on the padding of a caption."""
     relative_depth: Float[Tensor, "B H W"]
+    precision: torch.dtype = torch.float32
+    """Of the networks, frozen and trained; what is between them is float32."""
 
 
 @dataclass(frozen=True)

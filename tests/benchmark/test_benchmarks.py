@@ -16,7 +16,7 @@ import yaml
 
 from tr2m.benchmark.flops import step_flops
 from tr2m.benchmark.measurement import Measurement
-from tr2m.benchmark.parts import make_trainer
+from tr2m.benchmark.parts import make_plain_loop, make_trainer
 from tr2m.benchmark.phases import time_phases
 from tr2m.benchmark.random_frames import random_batch
 from tr2m.benchmark.timing import PeakMemory, matrix_ceiling, repeat, summary
@@ -29,7 +29,7 @@ TOY = {
     "contrast": ["what.pixels=[64,96]", "what.classes=[5,20]", "what.channels=8"],
     "train": [f"what.sizes=[{SIZE}]", "what.batch_sizes=[1,2]", "what.captions=new", "what.matrix_side=64"],
     "speedup": [f"what.sizes=[{SIZE}]", "what.batch_size=2"],
-    "eval": [f"what.size={SIZE}", "what.counts=[1,2]", "what.workers=0"],
+    "eval": [f"what.size={SIZE}", "what.counts=[1,2]", "what.batch_sizes=[1,2]", "what.workers=0"],
     "predict": [f"what.size={SIZE}", "~peers"],
     "training_time": ["what.batch_size=2"],
 }
@@ -43,8 +43,8 @@ COLUMNS = {
 }
 
 
-def run(what: str, **changes: object) -> Measurement:
-    settings = tiny.benchmark(f"what={what}", "model=tiny", *tiny.SMALL, *TOY[what])
+def run(what: str, precision: str = "auto", **changes: object) -> Measurement:
+    settings = tiny.benchmark(f"what={what}", f"precision={precision}", "model=tiny", *tiny.SMALL, *TOY[what])
     settings = replace(settings, peers={"toy": {"method": {"model": settings.model["relative_depth"]}}})
     quick = {"steps": 2, "repeats": 2, "warmup": 0}
     quick = {key: value for key, value in quick.items() if key in settings.what} | changes
@@ -74,12 +74,29 @@ def test_cached_features_leave_their_networks_out_of_the_step():
     assert "MapHead" in said[1]
 
 
-def test_predict_compares_with_its_peers():
-    result = run("predict")
-    ours, peer = result.rows
-    assert set(ours) == set(peer) >= COLUMNS["predict"]
-    assert ours["encoders (s)"] + ours["heads (s)"] == pytest.approx(ours["latency (s)"], rel=0.9)
+def test_predict_compares_precisions_and_peers():
+    result = run("predict", precision="bfloat16")
+    exact, ours, peer = result.rows
+    assert set(exact) == set(ours) == set(peer) >= COLUMNS["predict"]
+    assert [row["precision"] for row in result.rows] == ["float32", "bfloat16", "bfloat16"]
+    for row in (exact, ours):
+        assert row["encoders (s)"] + row["heads (s)"] == pytest.approx(row["latency (s)"], rel=0.9)
     assert peer["encoders (s)"] is None
+    errors = [value for name, value in result.notes.items() if name.endswith("difference from float32")]
+    assert len(errors) == 4
+    assert all(0 < error < 0.05 for error in errors)
+
+
+def test_predict_in_float32_has_no_second_row():
+    result = run("predict", precision="float32")
+    assert [(row["network"], row["precision"]) for row in result.rows] == [("TR2M", "float32"), ("toy", "float32")]
+    assert not any("difference" in name for name in result.notes)
+
+
+def test_the_plain_loop_stays_in_float32():
+    settings = tiny.benchmark("what=speedup", "model=tiny", *tiny.SMALL, "precision=bfloat16")
+    assert make_trainer(settings, CPU, (28, 70)).model.precision == torch.bfloat16
+    assert make_plain_loop(settings, CPU, (28, 70)).model.precision == torch.float32
 
 
 def test_schedule_adds_up_and_names_what_waits(tmp_path: Path):

@@ -11,7 +11,7 @@ from tr2m.evaluation.caption_average import CaptionAverage, average_over_caption
 from tr2m.evaluation.evaluator import EvaluationSet, evaluate
 from tr2m.evaluation.protocol import Protocol
 from tr2m.models.contract import RescalingModel
-from tr2m.types import TR2MOutput
+from tr2m.types import DepthBatch, TR2MOutput
 
 
 def test_the_mean_is_that_of_the_logarithms_and_the_spread_their_deviation():
@@ -82,6 +82,27 @@ def test_one_caption_has_no_spread_and_a_map_that_is_switched_off_stays_so():
     torch.testing.assert_close(output.metric_depth, model(image, ["a kitchen"]).metric_depth)
     assert (spread == 0).all()
     assert (output.shift_map == 0).all()
+
+
+class SomeMore(Flat):
+    """Two captions of each frame, three of frame 1."""
+
+    description = "two or three"
+
+    def lines(self, split: str, sample_id: str) -> list[str]:
+        return ["near", "far", "farther"][: 3 if sample_id == "flat/1" else 2]
+
+
+@pytest.mark.parametrize("flat", [Flat, SomeMore])
+def test_frames_together_are_averaged_as_alone(flat: type[Flat]):
+    model, _, _ = tiny.parts()
+    dataset = flat([2.0, 3.0, 1.0], [48, 48, 48])
+    dataset.captions = dataset if flat is SomeMore else dataset.captions
+    frames = [collate([(dataset, dataset.evaluation_sample(i))]).to(torch.device("cpu")) for i in range(3)]
+    alone, together = CaptionAverage(model, dataset), CaptionAverage(model, dataset)
+    expected = torch.cat([alone(frame) for frame in frames])
+    torch.testing.assert_close(together(DepthBatch.joined(frames)), expected)
+    assert together.spreads == {name: pytest.approx(spread, abs=1e-7) for name, spread in alone.spreads.items()}
 
 
 def test_evaluation_reads_all_captions_of_each_frame():

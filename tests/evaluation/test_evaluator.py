@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 import torch
 from world import Flat
 
@@ -12,7 +13,7 @@ from tr2m.data.eval_regions import FullFrame, PixelBox
 from tr2m.errors import UserError
 from tr2m.evaluation.alignment import LinearFit, MedianScale, Unaligned
 from tr2m.evaluation.depth_network import DepthNetwork
-from tr2m.evaluation.evaluator import Evaluation, EvaluationSet, evaluate
+from tr2m.evaluation.evaluator import Evaluation, EvaluationSet, ModelMethod, evaluate
 from tr2m.evaluation.global_fit import fit_global, global_fit_for
 from tr2m.evaluation.protocol import Protocol
 from tr2m.evaluation.report import save_evaluation
@@ -62,6 +63,58 @@ def test_a_result_says_how_it_was_measured():
 def test_no_usable_image_is_an_error_that_hints_at_the_unit():
     with pytest.raises(UserError, match=r"flat: none of 1 frames.*unit"):
         score(TooFar(), Flat(depths=[2000.0], pixels=[48]))
+
+
+@dataclass
+class Sizes:
+    """Predicts the depth of the first pixel in the image, and notes which frames it sees together."""
+
+    seen: list[list[str]]
+    kind: str = "metric_depth"
+
+    def __call__(self, batch: DepthBatch) -> torch.Tensor:
+        self.seen.append(batch.sample_ids)
+        return 1 + batch.image[:, 0] + batch.image[:, :1, :1, :1].mean(dim=1)
+
+
+class TwoSizes(Flat):
+    """The ground truth of the third frame is larger."""
+
+    def read_frame(self, index: int) -> Frame:
+        frame = super().read_frame(index)
+        return replace(frame, depth=np.repeat(frame.depth, 2, axis=0)) if index == 2 else frame
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_frames_of_one_size_are_predicted_together_and_scored_alike(flip: bool):
+    dataset = TwoSizes([2.0, 3.0, 2.5, 1.5, 2.2, 1.8], [48, 30, 48, 9, 48, 48])
+    protocol = replace(PROTOCOL, flip_tta=flip)
+    alone, together = Sizes([]), Sizes([])
+    (expected,) = evaluate(alone, [EvaluationSet(dataset, protocol)], CPU, 0)
+    drawn: dict[int, tuple[list[str], torch.Tensor]] = {}
+    (got,) = evaluate(
+        together,
+        [EvaluationSet(dataset, protocol)],
+        CPU,
+        0,
+        lambda number, frame, prediction: drawn.update({number: (frame.sample_ids, prediction)}),
+        batch_size=2,
+    )
+    assert together.seen[:: 1 + flip] == [["flat/0", "flat/1"], ["flat/2"], ["flat/3", "flat/4"], ["flat/5"]]
+    assert alone.seen[:: 1 + flip] == [[name] for name in dataset.sample_ids]
+    assert got == expected
+    assert [drawn[number][0] for number in range(6)] == [[name] for name in dataset.sample_ids]
+    assert all(prediction.shape == (28, 42) for _, prediction in drawn.values())
+
+
+def test_a_models_result_does_not_depend_on_the_batch():
+    model, _, _ = tiny.parts()
+    dataset = Flat([2.0, 3.0, 2.5], [48, 30, 48])
+    scored = [EvaluationSet(dataset, PROTOCOL), EvaluationSet(dataset, replace(PROTOCOL, name="flip", flip_tta=True))]
+    expected, got = (evaluate(ModelMethod(model.eval()), scored, CPU, 0, batch_size=size) for size in (1, 3))
+    for one, other in zip(expected, got, strict=True):
+        for row, same in zip(one.rows, other.rows, strict=True):
+            assert row == {name: value if name == "sample_id" else pytest.approx(value) for name, value in same.items()}
 
 
 def test_results_do_not_depend_on_workers():
@@ -152,15 +205,17 @@ class Counting:
         return 1 / batch.relative_depth
 
 
-def test_protocols_that_read_differently_share_one_pass_of_the_method():
+@pytest.mark.parametrize(("batch_size", "calls"), [(1, 2), (2, 2)])
+def test_protocols_that_read_differently_share_one_pass_of_the_method(batch_size: int, calls: int):
+    # The first frame is in two of three readings only, so it is never together with the second.
     method, dataset, box = Counting(), Ramp(1.0, 0.0), PixelBox(0, 14, 0, 42)
     scored = [
         EvaluationSet(dataset, PROTOCOL),
         EvaluationSet(dataset, replace(PROTOCOL, name="box", region=box)),
         EvaluationSet(Halved(), replace(PROTOCOL, name="clean")),
     ]
-    paper, boxed, clean = evaluate(method, scored, CPU, 0)
-    assert method.calls == 2
+    paper, boxed, clean = evaluate(method, scored, CPU, 0, batch_size=batch_size)
+    assert method.calls == calls
     assert [len(e.rows) for e in (paper, boxed, clean)] == [2, 2, 1]
     assert paper.result["metrics"]["abs_rel"] == pytest.approx(0, abs=1e-6)
     assert clean.result["metrics"]["abs_rel"] == pytest.approx(1, rel=1e-5)
@@ -175,7 +230,7 @@ class LeftIsNearer:
     kind: str = "metric_depth"
 
     def __call__(self, batch: DepthBatch) -> torch.Tensor:
-        return torch.tensor([2.0, 4.0]).repeat_interleave(21).expand(1, 28, 42)
+        return torch.tensor([2.0, 4.0]).repeat_interleave(21).expand(len(batch.image), 28, 42)
 
 
 def test_flip_averages_with_the_mirrored_prediction():

@@ -37,6 +37,30 @@ def test_compiled_networks_say_the_same_and_compile_each_size_once():
     torch._dynamo.reset()
 
 
+def compiled_frames(*overrides: str) -> int:
+    torch._dynamo.reset()
+    model, _, _ = tiny.parts(*overrides)
+    counter = CompileCounter()
+    compile_networks(model, backend=counter)
+    predict(model, *SIZES[0])
+    torch._dynamo.reset()
+    return counter.frame_count
+
+
+def test_blocks_of_a_frozen_network_share_what_was_compiled_for_one():
+    shallow, deep = (compiled_frames(f"model.image_encoder.architecture.depth={depth}") for depth in (1, 4))
+    assert shallow == deep
+
+
+def test_every_piece_of_a_network_is_compiled():
+    model, _, _ = tiny.parts()
+    networks = (model.image_encoder, model.relative_depth)
+    pieces = [type(piece).__name__ for network in networks for piece in network.pieces()]
+    layers = len(model.relative_depth.network.backbone.encoder.layer)
+    depth_anything = ["Dinov2Layer"] * layers + ["DepthAnythingNeck", "DepthAnythingDepthEstimationHead"]
+    assert pieces == ["Block", "LayerNorm", *depth_anything]
+
+
 def test_as_many_batch_shapes_as_a_mixed_training_has_are_all_compiled():
     torch._dynamo.reset()
     model, _, _ = tiny.parts()

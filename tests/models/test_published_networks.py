@@ -224,3 +224,19 @@ def test_metric_heads_stay_below_their_networks_maximum():
 def test_an_interpolation_leaves_alone_what_has_the_size():
     values = torch.rand(1, 1, 3, 4)
     assert Interpolation("bicubic", False, True)(values, (3, 4)) is values
+
+
+def test_a_network_whose_blocks_are_not_known_is_compiled_as_a_whole():
+    network = toy("zoedepth")
+    assert network.pieces() == [network.network]
+
+
+@pytest.mark.parametrize("baseline", ["depth_anything_v2_indoor", "zoedepth", "depth_pro"])
+def test_the_peers_of_the_benchmark_run_in_bfloat16(baseline: str):
+    exact, rounded = toy(baseline), toy(baseline)
+    rounded.set_precision(torch.bfloat16)
+    image = in_unit_range(photo(56, 70))
+    with torch.no_grad():
+        expected, got = exact(image), rounded(image)
+    assert got.dtype == torch.float32
+    assert (got - expected).norm() < 0.05 * expected.norm()

@@ -1,4 +1,6 @@
+import pytest
 import torch
+import torch.nn.functional as F
 
 from tr2m.ops.depth_classes import NO_CLASS, cell_depth, depth_classes, depth_extent
 
@@ -40,3 +42,14 @@ def test_cells_average_their_valid_pixels_and_the_border_cell_is_partial():
     assert filled.tolist() == [[[True, True]]]
     _, filled = cell_depth(depth, torch.zeros_like(valid), 2)
     assert not filled.any()
+
+
+@pytest.mark.parametrize(("size", "cell"), [((434, 560), 56), ((30, 47), 8), ((5, 5), 8), ((16, 8), 8)])
+def test_cells_are_those_of_average_pooling(size: tuple[int, int], cell: int):
+    depth, valid = torch.rand(2, *size) * 5, torch.rand(2, *size) < 0.02
+    weight = valid.float()
+    total = F.avg_pool2d((depth * weight)[:, None], cell, ceil_mode=True)[:, 0]
+    share = F.avg_pool2d(weight[:, None], cell, ceil_mode=True)[:, 0]
+    mean, filled = cell_depth(depth, valid, cell)
+    assert torch.equal(filled, share > 0)
+    torch.testing.assert_close(mean, (total / share).nan_to_num())

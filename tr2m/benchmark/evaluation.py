@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 
@@ -15,6 +16,7 @@ from tr2m.data.eval_regions import FullFrame
 from tr2m.evaluation.evaluator import EvaluationSet, ModelMethod, evaluate
 from tr2m.evaluation.protocol import Protocol
 from tr2m.experiment.settings import BenchmarkSettings
+from tr2m.models.frozen.precision import pick_precision
 
 
 @dataclass(frozen=True)
@@ -23,27 +25,32 @@ class EvalBenchmark:
 
     Args:
         size: (height, width) of the frames.
-        counts: numbers of frames, one row each; the first is run once before, to warm up.
+        counts, batch_sizes: numbers of frames, in all and predicted at once: a row for each of both; the first is run
+            once before, to warm up.
         workers: processes that load.
     """
 
     size: Sequence[int]
     counts: Sequence[int]
+    batch_sizes: Sequence[int]
     workers: int
 
     def run(self, settings: BenchmarkSettings, device: torch.device) -> Measurement:
-        method = ModelMethod(build(settings.model, "model").to(device).eval())
-        self.seconds(method, self.counts[0], device)
+        model = build(settings.model, "model").to(device).eval()
+        model.set_precision(pick_precision(settings.precision, device, training=False))
+        method = ModelMethod(model)
+        self.seconds(method, self.counts[0], self.batch_sizes[0], device)
         rows = []
-        for count in self.counts:
-            seconds = self.seconds(method, count, device)
-            rows.append({"frames": count, "seconds": seconds, "images/s": count / seconds, "s/image": seconds / count})
+        for count, batch_size in product(self.counts, self.batch_sizes):
+            seconds = self.seconds(method, count, batch_size, device)
+            rate = {"images/s": count / seconds, "s/image": seconds / count}
+            rows.append({"frames": count, "batch": batch_size, "seconds": seconds, **rate})
         notes = {"size": sides(self.size), "workers": self.workers}
-        return Measurement("eval", device, rows, notes, factors=["frames"], measures={"s": ["seconds"]})
+        return Measurement("eval", device, rows, notes, factors=["frames", "batch"], measures={"s": ["seconds"]})
 
-    def seconds(self, method: ModelMethod, count: int, device: torch.device) -> float:
+    def seconds(self, method: ModelMethod, count: int, batch_size: int, device: torch.device) -> float:
         protocol = Protocol("benchmark", METRES[0] / 2, METRES[1] * 2, FullFrame())
         start = time.perf_counter()
         scored = EvaluationSet(RandomFrames(count=count, input_size=self.size), protocol)
-        evaluate(method, [scored], device, self.workers)
+        evaluate(method, [scored], device, self.workers, batch_size=batch_size)
         return time.perf_counter() - start

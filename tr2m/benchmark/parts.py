@@ -30,8 +30,10 @@ def make_trainer(settings: BenchmarkSettings, device: torch.device, size: Sequen
 
 
 def make_plain_loop(settings: BenchmarkSettings, device: torch.device, size: Sequence[int]) -> PlainLoop:
-    """The plain loop over networks like those of `make_trainer`, with an AdamW of the same options, not fused."""
-    trainer = make_trainer(replace(settings, compile=False), device, size)
+    """The plain loop over networks like those of `make_trainer`, in float32, with an AdamW of the same options, not
+    fused.
+    """
+    trainer = make_trainer(replace(settings, compile=False, precision="float32"), device, size)
     # The trainer's parameters hold on to its buffer of gradients, which this loop has no use for.
     for parameter in trainer.parameters:
         parameter.grad = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from tr2m.benchmark.measurement import Measurement, sides
@@ -17,13 +17,17 @@ from tr2m.benchmark.random_frames import random_batch
 from tr2m.benchmark.timing import MIB, PeakMemory, repeat, summary
 from tr2m.build import build
 from tr2m.experiment.settings import BenchmarkSettings
-from tr2m.models.frozen.precision import mixed_precision
+from tr2m.models.compilation import compile_networks
+from tr2m.models.contract import RescalingModel
+from tr2m.models.frozen.precision import pick_precision
+
+CAPTION = "a bedroom with a bed and two lamps"
 
 
 @dataclass(frozen=True)
 class PredictBenchmark:
-    """Batches of one, all networks with random weights and in the same precision. The peers are those of
-    configs/baseline that the config names.
+    """Batches of one, random weights. TR2M in float32, then all networks in the precision that was asked for, and how
+    far TR2M then is from float32. The peers are those of configs/baseline that the config names.
 
     Args:
         size: (height, width) that TR2M sees; the peers resize it by their own rules.
@@ -37,44 +41,72 @@ class PredictBenchmark:
     @torch.no_grad()
     def run(self, settings: BenchmarkSettings, device: torch.device) -> Measurement:
         image = random_batch(self.size, 1, device).image
-        rows = [self.ours(settings, image, device)]
+        precision = pick_precision(settings.precision, device, training=False)
+        model = build(settings.model, "model").to(device).eval()
+        if settings.compile:
+            compile_networks(model)
+        rows, notes = [self.ours(model, image)], {"size": sides(self.size), "compile": settings.compile}
+        if precision != torch.float32:
+            exact = features_and_depth(model, image)
+            model.set_precision(precision)
+            rows.append(self.ours(model, image))
+            notes |= {
+                f"{name}, difference from float32": relative_error(values, exact[name])
+                for name, values in features_and_depth(model, image).items()
+            }
+        del model
         for name, peer in tqdm((settings.peers or {}).items(), desc="predict"):
             free_memory()
             network = build(peer["method"]["model"]).to(device)
+            network.set_precision(precision)
+            rows.append(self.row(name, network.num_weights, precision, lambda network=network: network(image), device))
+        return Measurement("predict", device, rows, notes)
 
-            def estimate(network: nn.Module = network) -> Tensor:
-                with mixed_precision(device):
-                    return network(image)
-
-            rows.append(
-                self.row(name, network.num_weights, estimate, device) | {"encoders (s)": None, "heads (s)": None}
-            )
-        return Measurement("predict", device, rows, {"size": sides(self.size)})
-
-    def ours(self, settings: BenchmarkSettings, image: Tensor, device: torch.device) -> dict[str, Any]:
-        model = build(settings.model, "model").to(device).eval()
+    def ours(self, model: RescalingModel, image: Tensor) -> dict[str, Any]:
         frozen = (model.image_encoder, model.text_encoder, model.relative_depth)
         weights = sum(p.numel() for p in model.parameters()) + sum(network.num_weights for network in frozen)
 
         def predict() -> Tensor:
             model.text_encoder.forget()
-            return model(image, ["a bedroom with a bed and two lamps"]).metric_depth
+            return model(image, [CAPTION]).metric_depth
 
-        row = self.row("TR2M", weights, predict, device)
-        clock = PhaseClock(device)
+        row = self.row("TR2M", weights, model.precision, predict, image.device)
+        clock = PhaseClock(image.device)
         clock.watch(model, "encode", "encoders (s)")
         clock.watch(model, "rescale", "heads (s)")
         for _ in range(self.repeats):
             predict()
+        clock.stop()
         return row | {phase: seconds / self.repeats for phase, seconds in clock.seconds.items()}
 
-    def row(self, name: str, weights: int, predict: Callable[[], Tensor], device: torch.device) -> dict[str, Any]:
+    def row(
+        self, name: str, weights: int, precision: torch.dtype, predict: Callable[[], Tensor], device: torch.device
+    ) -> dict[str, Any]:
         with PeakMemory(device) as memory:
             timing = summary(repeat(predict, device, self.repeats, self.warmup))
         return {
             "network": name,
+            "precision": str(precision).removeprefix("torch."),
             "weights (M)": weights / 1e6,
             "latency (s)": timing["seconds"],
             "spread": timing["spread"],
             "memory beyond the weights (MiB)": None if memory.added is None else memory.added / MIB,
+            "encoders (s)": None,
+            "heads (s)": None,
         }
+
+
+def features_and_depth(model: RescalingModel, image: Tensor) -> dict[str, Tensor]:
+    """What the frozen networks output for `image`, and the depth that follows."""
+    features = model.encode(image, [CAPTION])
+    return {
+        "image tokens": features.image_tokens,
+        "text tokens": features.text_tokens,
+        "relative depth": features.relative_depth,
+        "metric depth": model.rescale(features).metric_depth,
+    }
+
+
+def relative_error(values: Tensor, exact: Tensor) -> float:
+    """Norm of the difference, as a share of the norm of `exact`."""
+    return ((values - exact).norm() / exact.norm()).item()

@@ -99,7 +99,7 @@ class TrainBenchmark:
             return []
         if settings.cache.folder is None:
             raise UserError("what.features=cached what.frames=data: give cache.folder=..., filled by tr2m cache")
-        caches = find_caches(settings.cache, settings.augmentation, settings.model, trainer.model, trainer.device)
+        caches = find_caches(settings.cache, settings.augmentation, settings.model, trainer.model)
         check_complete(caches, datasets)
         return caches
 

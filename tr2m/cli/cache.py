@@ -26,12 +26,14 @@ def main(config: dict[str, Any]) -> None:
     from tr2m.experiment.settings import TrainSettings
     from tr2m.feature_cache.fill import CacheFiller
     from tr2m.feature_cache.find import find_caches
+    from tr2m.models.frozen.precision import pick_precision
 
     settings = read_settings(TrainSettings, config)
     device, trainer = pick_device(settings.device), settings.trainer
     datasets, _ = build_datasets(settings.data.datasets, settings.augmentation)
     model = build(settings.model, "model").to(device)
-    caches = find_caches(settings.cache, settings.augmentation, settings.model, model, device)
+    model.set_precision(pick_precision(settings.precision, device, training=True))
+    caches = find_caches(settings.cache, settings.augmentation, settings.model, model)
     unreadable = CacheFiller(caches, model, device, trainer.batch_size, trainer.workers).fill(datasets)
     for frame in unreadable:
         logging.warning("%s: %s cannot be read and was left out: %s", *frame)

@@ -39,6 +39,8 @@ def main(config: dict[str, Any]) -> None:
     baseline = settings.baseline
     if (settings.ckpt is None) == (baseline is None):
         raise UserError("not given: ckpt=... or baseline=..., one of the two")
+    if baseline and settings.precision == "bfloat16":
+        raise UserError("precision=bfloat16 is for checkpoints: baselines are scored as published, in float32")
     device = pick_device(settings.device)
     if baseline:
         refuse_unused_size(baseline, job_overrides())
@@ -55,12 +57,13 @@ def main(config: dict[str, Any]) -> None:
             state = read_trained(checkpoint)
             facts = provenance(state["config"], checkpoint, device)
             home = home_of(settings.ckpt or "", checkpoint, state, Path(settings.paths.outputs))
-            model = model_of(state, str(checkpoint), device)
+            model = model_of(state, str(checkpoint), device, precision=settings.precision)
+            facts["precision"] = str(model.precision).removeprefix("torch.")
             check_unit(model, sets[0].dataset.unit, sets[0].dataset.name)
             note_size_mismatch(sets[0].dataset.input_size, model.input_sizes)
             method = CaptionAverage(model, sets[0].dataset) if captions == "average" else ModelMethod(model)
         sets = align(sets, settings.alignment, settings.dataset, method, device)
-        evaluations = evaluate(method, sets, device, settings.workers)
+        evaluations = evaluate(method, sets, device, settings.workers, batch_size=settings.batch_size)
         spreads = gather(getattr(method, "spreads", {}))
         if not is_main():
             return

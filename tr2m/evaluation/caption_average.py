@@ -29,12 +29,13 @@ class CaptionAverage:
     def __post_init__(self) -> None:
         self.model.require_captions("captions=average")
 
-    def __call__(self, batch: DepthBatch) -> Float[Tensor, "1 H W"]:
-        (sample_id,) = batch.sample_ids
-        captions = self.dataset.captions.lines(self.dataset.split, sample_id)
-        features = self.model.encode(batch.image, captions[:1], batch.relative_depth)
-        output, spread = average_over_captions(self.model, features, [captions])
-        self.spreads[sample_id] = spread.mean().item()
+    def __call__(self, batch: DepthBatch) -> Float[Tensor, "B H W"]:
+        captions = [self.dataset.captions.lines(self.dataset.split, sample_id) for sample_id in batch.sample_ids]
+        if len({len(sentences) for sentences in captions}) > 1:
+            return torch.cat([self(frame) for frame in batch.split()])
+        features = self.model.encode(batch.image, [sentences[0] for sentences in captions], batch.relative_depth)
+        output, spread = average_over_captions(self.model, features, captions)
+        self.spreads |= dict(zip(batch.sample_ids, spread.mean(dim=(1, 2)).tolist(), strict=True))
         return output.metric_depth
 
 

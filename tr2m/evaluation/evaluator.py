@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby, islice
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ from tr2m.types import DepthBatch
 
 @typing.runtime_checkable
 class Method(typing.Protocol):
-    """Anything that predicts depth for a batch of one frame. It never looks at the ground truth."""
+    """Anything that predicts depth for a batch of frames of one size. It never looks at the ground truth."""
 
     @property
     def kind(self) -> Kind:
@@ -86,20 +87,37 @@ class EvaluationFrames(Dataset):
         ]
 
 
+Read = tuple[int, list[DepthBatch | None]]
+"""A frame's number, and what `EvaluationFrames` gives for it."""
+
+
+def in_batches(frames: Iterable[Read], batch_size: int) -> Iterator[list[Read]]:
+    """Up to `batch_size` frames at a time that follow each other, are left out by the same readings, and are equal in
+    the sizes of their maps.
+    """
+
+    def shapes(read: Read) -> list[Any]:
+        return [batch and batch.shapes for batch in read[1]]
+
+    for _, alike in groupby(frames, shapes):
+        while together := list(islice(alike, batch_size)):
+            yield together
+
+
 @dataclass
-class FramePredictions:
-    """The predictions for one frame: computed once for all protocols that show the method the same input."""
+class Predictions:
+    """The predictions for a batch: computed once for all protocols that show the method the same input."""
 
     method: Method
     _known: list[tuple[DepthBatch, bool, Tensor]] = field(default_factory=list)
 
-    def __call__(self, batch: DepthBatch, flip: bool) -> Float[Tensor, "h w"]:
+    def __call__(self, batch: DepthBatch, flip: bool) -> Float[Tensor, "B h w"]:
         for known, flipped, prediction in self._known:
             if flipped == flip and known.shows_the_same(batch):
                 return prediction
-        prediction = self.method(batch)[0]
+        prediction = self.method(batch)
         if flip:
-            prediction = (prediction + self.method(batch.mirrored())[0].flip(-1)) / 2
+            prediction = (prediction + self.method(batch.mirrored()).flip(-1)) / 2
         self._known.append((batch, flip, prediction))
         return prediction
 
@@ -111,14 +129,17 @@ def evaluate(
     device: torch.device,
     workers: int,
     on_prediction: Callable[[int, DepthBatch, Tensor], None] | None = None,
+    batch_size: int = 1,
 ) -> list[Evaluation]:
-    """Score `method` on every frame, one frame at a time, so that results do not depend on a batch size.
+    """Score `method` on every frame.
 
     Several processes take turns at the frames; each gets the whole result, the same as that of one process. Predicted
     pixels that are NaN or infinite are scored as the nearest or farthest depth and counted (`nonfinite_pixels`).
 
     Args:
         sets: one data set under one or several protocols; the method runs once for all of them where it can.
+        batch_size: most frames, of one size, that the method sees at once. Predictions are those of one frame at a
+            time up to rounding.
         on_prediction: called with the frame's number, its batch of one and the prediction (h, w) for the first of
             `sets`: for pictures.
 
@@ -131,22 +152,25 @@ def evaluate(
     loader = data_loader(Subset(frames, own), workers, batch_size=None)
     scores: list[dict[int, dict[str, Any]]] = [{} for _ in sets]
     title = f"evaluate {sets[0].dataset.name}"
-    for number, read in zip(
-        own, tqdm(loader, desc=title, leave=False, disable=None if is_main() else True), strict=True
-    ):
-        batches = [None if batch is None else batch.to(device) for batch in read]
-        predict = FramePredictions(method)
+    progress = tqdm(loader, desc=title, leave=False, disable=None if is_main() else True)
+    for together in in_batches(zip(own, progress, strict=True), batch_size):
+        numbers, reads = zip(*together, strict=True)
+        batches = [
+            None if parts[0] is None else DepthBatch.joined(parts).to(device) for parts in zip(*reads, strict=True)
+        ]
+        predict = Predictions(method)
         for position, entry in enumerate(sets):
             batch = batches[readings.index(entry.dataset)]
             if batch is None:
                 continue
-            prediction = predict(batch, entry.protocol.flip_tta)
-            if on_prediction is not None and position == 0:
-                on_prediction(number, batch, prediction)
-            metrics = entry.protocol.score(prediction, batch.depth[0], batch.valid[0], method.kind)
-            if metrics is not None:
-                metrics["nonfinite_pixels"] = int((~prediction.isfinite()).sum())
-            scores[position][number] = {"sample_id": batch.sample_ids[0], **(metrics or {})}
+            predictions = predict(batch, entry.protocol.flip_tta)
+            for number, frame, prediction in zip(numbers, batch.split(), predictions, strict=True):
+                if on_prediction is not None and position == 0:
+                    on_prediction(number, frame, prediction)
+                metrics = entry.protocol.score(prediction, frame.depth[0], frame.valid[0], method.kind)
+                if metrics is not None:
+                    metrics["nonfinite_pixels"] = int((~prediction.isfinite()).sum())
+                scores[position][number] = {"sample_id": frame.sample_ids[0], **(metrics or {})}
     parts = gather(scores)
     return [summarise([part[i] for part in parts], entry) for i, entry in enumerate(sets)]
 

@@ -55,15 +55,19 @@ class SavedPredictions:
                 f"A file is named as its frame: <root>/<sample_id>.npy, .npz or .png, or <root>/<sample_id>/{PREDICTED}"
             )
 
-    def __call__(self, batch: DepthBatch) -> Float[Tensor, "1 H W"]:
-        path = self.file(batch.sample_ids[0])
-        values = self.read(path)
-        expected = tuple(batch.depth.shape[1:])
-        if values.shape != expected:
-            raise UserError(f"{path}: got a map of {values.shape}, expected {expected} (height, width)")
+    def __call__(self, batch: DepthBatch) -> Float[Tensor, "B H W"]:
+        size = (batch.depth.shape[1], batch.depth.shape[2])
+        values = np.stack([self.read_at(self.file(sample_id), size) for sample_id in batch.sample_ids])
         if self.kind == "metric_depth":
             values = values * np.float32(UNITS_PER_METRE[batch.unit])
-        return torch.from_numpy(values)[None].to(batch.depth.device)
+        return torch.from_numpy(values).to(batch.depth.device)
+
+    def read_at(self, path: Path, size: tuple[int, int]) -> Float[np.ndarray, "H W"]:
+        """`read`, which also raises UserError if the map has another size."""
+        values = self.read(path)
+        if values.shape != size:
+            raise UserError(f"{path}: got a map of {values.shape}, expected {size} (height, width)")
+        return values
 
     def file(self, sample_id: str) -> Path:
         """The frame's file. Raises UserError if there is none, or more than one."""

@@ -17,6 +17,7 @@ from tr2m.experiment.parameters import without_weights
 from tr2m.experiment.released import locate, read_released
 from tr2m.files import file_sha256
 from tr2m.models.contract import RescalingModel
+from tr2m.models.frozen.precision import Precision, pick_precision
 from tr2m.training.run.checkpoint import as_checkpoint, check_fingerprints, check_parts, load_weights, read_tensors
 from tr2m.training.run.published import WEIGHTS, read_published
 from tr2m.types import Unit
@@ -31,6 +32,7 @@ def load_model(
     checkpoint: str | Path,
     device: torch.device | str = "cpu",
     frozen: Literal["published", "random"] = "published",
+    precision: Precision = "auto",
 ) -> RescalingModel:
     """The trained model of a checkpoint, in eval mode: TR2M, RSA or Depth Anything.
 
@@ -39,6 +41,8 @@ def load_model(
             with the files of such a folder, the authors' file `da_s_vitl_vitl.pth`, or "released", which is that file
             in $TR2M_WEIGHTS/tr2m/.
         frozen: "random" gives the frozen networks random weights, so that the trained part can be tested anywhere.
+        precision: that the networks compute in. "auto" is bfloat16 where the device multiplies in it (CUDA, a CPU with
+            AVX512-BF16 or AMX), else float32; depth then differs by about a hundredth (docs/performance.md).
 
     The frozen encoders come from $TR2M_WEIGHTS, the hub cache or the hub, and are compared with those it was trained
     on. The model's config is read from the checkpoint as plain data and may only name this project's classes.
@@ -46,7 +50,7 @@ def load_model(
     Raises:
         UserError: no such file, not a checkpoint, or encoders that are missing or not the ones it was trained on.
     """
-    return model_of(read_trained(checkpoint), str(checkpoint), device, frozen)
+    return model_of(read_trained(checkpoint), str(checkpoint), device, frozen, precision)
 
 
 def checkpoint_sha256(checkpoint: str | Path) -> str:
@@ -89,6 +93,7 @@ def model_of(
     name: str,
     device: torch.device | str,
     frozen: Literal["published", "random"] = "published",
+    precision: Precision = "auto",
 ) -> RescalingModel:
     """`load_model` for a checkpoint that has been read; `name` is its name in messages."""
     config = state["config"].get("model")
@@ -103,6 +108,8 @@ def model_of(
     model.input_sizes = [(height, width) for height, width in state["input_sizes"]]
     model.units = state.get("units")
     model.provenance = {name: state.get(name) for name in PROVENANCE}
+    device = torch.device(device)
+    model.set_precision(pick_precision(precision, device, training=False))
     return model.to(device).eval()
 
 

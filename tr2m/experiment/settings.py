@@ -11,6 +11,7 @@ from typing import Any
 from tr2m.data.settings import DatasetSettings
 from tr2m.feature_cache.settings import CacheSettings
 from tr2m.limits import NonNegativeInt, PositiveInt, Seed
+from tr2m.models.frozen.precision import Precision
 from tr2m.training.settings import TrainerSettings
 
 
@@ -61,6 +62,8 @@ class ExperimentSettings(FolderSettings):
     """Of training frames, one of each data set's own, or none."""
     compile: bool
     """torch.compile for the networks."""
+    precision: Precision
+    """Of the networks; auto: bfloat16 on CUDA, else float32."""
     model: dict[str, Any]
     contrast: dict[str, Any]
     objective: dict[str, Any]
@@ -134,6 +137,10 @@ class EvalSettings(FolderSettings):
     out: str | None
     """Folder of the result."""
     device: str
+    precision: Precision
+    """Of the networks; auto: bfloat16 where the device multiplies in it, else float32."""
+    batch_size: PositiveInt
+    """Most frames of one size that are predicted at once."""
     workers: NonNegativeInt
 
 

@@ -10,6 +10,7 @@ from tr2m.experiment.settings import ExperimentSettings
 from tr2m.experiment.start import Start
 from tr2m.feature_cache.find import check_complete, find_caches
 from tr2m.models.compilation import compile_networks
+from tr2m.models.frozen.precision import pick_precision
 from tr2m.training.run.run_log import RunLog
 from tr2m.training.seeding import seed_everything
 from tr2m.training.trainer import Trainer
@@ -28,6 +29,7 @@ def assemble_trainer(
     """
     seed_everything(settings.seed)
     model = build(settings.model, "model").to(log.device)
+    model.set_precision(pick_precision(settings.precision, log.device, training=True))
     if start:
         start.load_into(model, train_sets)
     # Not before: its momentum branch begins as a copy of the model's encoder.
@@ -36,7 +38,7 @@ def assemble_trainer(
         start.log_what_is_new(contrast)
     if settings.trainer.panels and validation_sets:
         model.require_maps(f"trainer.panels={settings.trainer.panels}")
-    caches = find_caches(settings.cache, settings.augmentation, settings.model, model, log.device)
+    caches = find_caches(settings.cache, settings.augmentation, settings.model, model)
     check_complete(caches, train_sets)
     if settings.compile:
         compile_networks(model)

@@ -25,7 +25,6 @@ from tr2m.errors import UserError
 from tr2m.feature_cache.find import NETWORKS
 from tr2m.feature_cache.store import FeatureCache, image_sha256, wanted
 from tr2m.models.contract import RescalingModel
-from tr2m.models.frozen.precision import mixed_precision
 from tr2m.types import unit_range
 
 logger = logging.getLogger(__name__)
@@ -138,8 +137,7 @@ class CacheFiller:
     @torch.no_grad()
     def _encode(self, cache: FeatureCache, images: UInt8[Tensor, "B 3 H W"]) -> Tensor:
         """The features of a batch in float16 on the host."""
-        with mixed_precision(self.device):
-            features = getattr(self.model, NETWORKS[cache.kind])(unit_range(images.to(self.device)))
+        features = getattr(self.model, NETWORKS[cache.kind])(unit_range(images.to(self.device)))
         return features.half().cpu()
 
 

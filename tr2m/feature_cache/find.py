@@ -14,9 +14,10 @@ from tr2m.feature_cache.settings import CacheSettings
 from tr2m.feature_cache.store import FeatureCache
 from tr2m.models.contract import RescalingModel
 from tr2m.models.frozen.frozen_module import FrozenModule
-from tr2m.models.frozen.precision import network_precision
 
 FORMAT_VERSION = 1
+# As key.json states it. Before networks held bfloat16 weights they computed in "bfloat16" by autocast.
+PRECISIONS = {torch.float32: "float32", torch.bfloat16: "bfloat16 weights"}
 # What can be cached, and the network that outputs it.
 NETWORKS = {"image_tokens": "image_encoder", "relative_depth": "relative_depth"}
 
@@ -26,7 +27,6 @@ def find_caches(
     augmentation: str,
     model_config: Mapping[str, Any],
     model: RescalingModel,
-    device: torch.device,
 ) -> list[FeatureCache]:
     """The caches that the settings ask for; none without a folder. `model` was built from `model_config`.
 
@@ -52,19 +52,17 @@ def find_caches(
             f"{' and '.join(frozen) or 'nothing'} from frozen networks, and switched on are "
             f"{' and '.join(wanted) or 'none'}; leave cache.folder out"
         )
-    return [FeatureCache(Path(settings.folder), kind, _depends_on(kind, model_config, model, device)) for kind in kinds]
+    return [FeatureCache(Path(settings.folder), kind, _depends_on(kind, model_config, model)) for kind in kinds]
 
 
-def _depends_on(
-    kind: str, model_config: Mapping[str, Any], model: RescalingModel, device: torch.device
-) -> dict[str, Any]:
+def _depends_on(kind: str, model_config: Mapping[str, Any], model: RescalingModel) -> dict[str, Any]:
     name = NETWORKS[kind]
     return {
         "format": FORMAT_VERSION,
         "kind": kind,
         "network": model_config[name],
         "weights_sha256": getattr(model, name).fingerprint(),
-        "precision": network_precision(device),
+        "precision": PRECISIONS[getattr(model, name).precision],
     }
 
 

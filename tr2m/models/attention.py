@@ -1,4 +1,4 @@
-"""Multi-head attention by torch's fused kernel, with the parameters of `nn.MultiheadAttention`."""
+"""Attention: in many heads by torch's fused kernel, in a single wide one by two matrix products."""
 
 from __future__ import annotations
 
@@ -46,3 +46,19 @@ class MultiHeadAttention(nn.Module):
         mask = None if valid is None else valid[:, None, None, :]
         attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         return self.out_proj(attended.transpose(1, 2).flatten(2))
+
+
+def single_head_attention(
+    query: Float[Tensor, "B N D"],
+    key: Float[Tensor, "B T D"],
+    value: Float[Tensor, "B T D"],
+    valid: Bool[Tensor, "B T"] | None = None,
+) -> Float[Tensor, "B N D"]:
+    """softmax(Q K^T / sqrt(d)) V in one head as wide as the tokens                                        (Eq. 1)
+
+    No fused kernel is made for a head of 1,024. The softmax is float32, only `valid` tokens of the context count.
+    """
+    scores = query @ key.mT / query.shape[-1] ** 0.5
+    if valid is not None:
+        scores = scores.masked_fill(~valid[:, None, :], -torch.inf)
+    return scores.softmax(dim=-1, dtype=torch.float32).to(value.dtype) @ value

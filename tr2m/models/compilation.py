@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
+from tr2m.models.frozen.frozen_module import FrozenModule
+
 # Not the text encoder: it runs once a caption.
 COMPILED = ("image_encoder", "relative_depth", "rescale_encoder", "decoder", "scale_head", "shift_head")
-# Of one network; torch's 8 are fewer than four data sets, their smaller last batches and single frames in validation.
+# Of one piece of a network; torch's 8 are fewer than four data sets, their smaller last batches and single frames in
+# validation.
 MAX_SHAPES = 64
 
 
@@ -18,9 +21,16 @@ def compile_networks(model: nn.Module, backend: str | Callable[..., Any] = "indu
     """Let torch.compile fuse what the networks of `model` do, those of COMPILED that it has, in place: names and state
     dicts stay as they are.
 
-    Each size of a batch is compiled once, at its first use, which takes about a minute.
+    Each size of a batch is compiled once, at its first use. A frozen network is compiled by `FrozenModule.pieces`: its
+    equal blocks share what was compiled for the first one.
     """
     torch.compiler.config.recompile_limit = MAX_SHAPES
     for name, network in model.named_children():
         if name in COMPILED:
-            network.compile(dynamic=False, backend=backend)
+            for piece in pieces_of(network):
+                piece.compile(dynamic=False, backend=backend)
+
+
+def pieces_of(network: nn.Module) -> Sequence[nn.Module]:
+    """What of a network is compiled each by itself."""
+    return network.pieces() if isinstance(network, FrozenModule) else [network]

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 import tr2m  # its public names, which import on first use: what publishes a model stands above it
 from tr2m.errors import UserError
+from tr2m.models.frozen.frozen_module import FrozenModule
 from tr2m.types import DepthOutput, Unit
 
 
@@ -19,7 +21,7 @@ class RescalingModel(nn.Module, ABC):
     """An image and captions to metric depth, in two halves: `encode` is frozen, `rescale` is trained.
 
     What `encode` returns is the model's own; `rescale` and `rescale_encoder` take it. It has `relative_depth` (None
-    where the model has none) and, for the contrast, `grid`.
+    where the model has none) and, for the contrast, `grid` and `precision`.
     """
 
     has_maps: ClassVar[bool] = True
@@ -32,6 +34,8 @@ class RescalingModel(nn.Module, ABC):
 
     def __init__(self) -> None:
         super().__init__()
+        self.precision = torch.float32
+        """What the networks compute in (`set_precision`)."""
         self.input_sizes: list[tuple[int, int]] = []
         """(height, width) of the images it was trained on; `load_model` fills in this and `units`."""
         self.units: dict[str, Unit] | None = None
@@ -56,6 +60,15 @@ class RescalingModel(nn.Module, ABC):
     def push_to_hub(self, repository: str, **options: Any) -> str:
         """`tr2m.push_to_hub` of this model, which must have been loaded from a checkpoint."""
         return tr2m.push_to_hub(self, repository, **options)
+
+    def set_precision(self, precision: torch.dtype) -> None:
+        """Let the networks compute in `precision`: frozen ones hold their weights in it, trained weights stay float32,
+        as do maps, depth and losses. Their fingerprints stay those of the published weights.
+        """
+        self.precision = precision
+        for module in self.modules():
+            if isinstance(module, FrozenModule):
+                module.set_precision(precision)
 
     @property
     @abstractmethod

@@ -80,12 +80,12 @@ class MomentumContrast(nn.Module):
         """Queries from what the model made of `features`, keys from the same features through the moving copy.
 
         Args:
-            features: what the encoder takes; its `grid` is the tokens'.
+            features: what the encoder takes; its `grid` is the tokens', its `precision` the networks'.
         """
         compared = (
             output.fused_tokens if self.features == "fused" else torch.cat(with_maps(output).head_features, dim=1)
         )
-        with mixed_precision(output.metric_depth.device):
+        with mixed_precision(output.metric_depth.device, features.precision):
             queries = self.projector(compared, features.grid)
             with torch.no_grad():
                 keys = self.momentum_projector(self.momentum_encoder(features), features.grid)

@@ -70,19 +70,18 @@ class TR2M(RescalingModel):
         relative_depth: Float[Tensor, "B H W"] | None = None,
         image_tokens: Float[Tensor, "B N D"] | None = None,
     ) -> FrozenFeatures:
-        """Outputs of the frozen encoders: once per batch, bfloat16 on CUDA. What is given is used as it is."""
-        with mixed_precision(image.device):
-            tokens = self.image_encoder(image) if image_tokens is None else image_tokens
-            text_tokens, text_valid = self.text_encoder(captions)
-            relative = self.relative_depth(image) if relative_depth is None else relative_depth
+        """Outputs of the frozen encoders, once per batch. What is given is used as it is."""
+        tokens = self.image_encoder(image) if image_tokens is None else image_tokens
+        text_tokens, text_valid = self.text_encoder(captions)
+        relative = self.relative_depth(image) if relative_depth is None else relative_depth
         grid = self.image_encoder.grid(image.shape[-2], image.shape[-1])
         # A cache holds them in float16.
-        return FrozenFeatures(tokens.float(), grid, text_tokens, text_valid, relative.float())
+        return FrozenFeatures(tokens.float(), grid, text_tokens, text_valid, relative.float(), self.precision)
 
     def rescale(self, features: FrozenFeatures) -> TR2MOutput:
-        """The trained part, bfloat16 on CUDA: two maps, and the metric depth they make of the relative one."""
+        """The trained part: two maps, and the metric depth they make of the relative one."""
         size = features.relative_depth.shape[-2:]
-        with mixed_precision(features.relative_depth.device):
+        with mixed_precision(features.relative_depth.device, features.precision):
             fused_tokens = self.rescale_encoder(features).float()
             decoded = self.decoder(fused_tokens, features.grid)
             scale_map, scale_features = self.scale_head(decoded, size)

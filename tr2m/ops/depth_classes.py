@@ -47,7 +47,8 @@ def cell_depth(
     may be partial, as the projector's pooling windows are.
     """
     weight = valid.float()
-    total = F.avg_pool2d((depth * weight)[:, None], cell, ceil_mode=True)[:, 0]
-    share = F.avg_pool2d(weight[:, None], cell, ceil_mode=True)[:, 0]
-    filled = share > 0
-    return total / share.where(filled, 1.0), filled
+    height, width = depth.shape[1:]
+    padded = F.pad(torch.stack([depth * weight, weight]), (0, -width % cell, 0, -height % cell))
+    # torch's pooling is slow for windows of this size.
+    total, count = padded.unflatten(3, (-1, cell)).sum(dim=4).unflatten(2, (-1, cell)).sum(dim=3)
+    return total / count.clamp(min=1), count > 0

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from tr2m.errors import UserError
 from tr2m.models.contract import RescalingModel
 from tr2m.models.frozen.encoders import RelativeDepthEstimator, TextEncoder
-from tr2m.models.frozen.precision import mixed_precision
 from tr2m.models.tr2m import rescale_depth
 from tr2m.types import TR2MOutput
 
@@ -89,9 +88,7 @@ class RSA(RescalingModel):
     ) -> TextFeatures:
         """Outputs of the frozen networks; a given `relative_depth` is used as it is, tokens of the image not at all."""
         text_tokens, _ = self.text_encoder(captions)
-        # As TR2M's, so that both rescale the same map and may share a cache of it.
-        with mixed_precision(image.device):
-            relative = self.relative_depth(image) if relative_depth is None else relative_depth
+        relative = self.relative_depth(image) if relative_depth is None else relative_depth
         return TextFeatures(text_tokens.mean(dim=1), relative.float())
 
     def rescale(self, features: TextFeatures) -> TR2MOutput:

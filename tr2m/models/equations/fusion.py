@@ -6,7 +6,8 @@ from typing import Literal
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
+
+from tr2m.models.attention import single_head_attention
 
 
 class SumOfAttentions(nn.Module):
@@ -36,14 +37,10 @@ class SumOfAttentions(nn.Module):
         self, image_tokens: Float[Tensor, "B N D"], text_tokens: Float[Tensor, "B T D"], text_valid: Bool[Tensor, "B T"]
     ) -> Float[Tensor, "B N D"]:
         query = self.image_query(image_tokens)
-        image_attention = scaled_dot_product_attention(
-            query, self.image_key(image_tokens), self.image_value(image_tokens)
-        )
+        image_attention = single_head_attention(query, self.image_key(image_tokens), self.image_value(image_tokens))
         text_attention = self.text_value(text_tokens)
         if self.text_key is not None:
-            text_attention = scaled_dot_product_attention(
-                query, self.text_key(text_tokens), text_attention, attn_mask=text_valid[:, None, :]
-            )
+            text_attention = single_head_attention(query, self.text_key(text_tokens), text_attention, text_valid)
         return image_tokens + image_attention + text_attention
 
 
@@ -57,7 +54,7 @@ class ImageAttention(nn.Module):
     def forward(
         self, image_tokens: Float[Tensor, "B N D"], text_tokens: Float[Tensor, "B T C"], text_valid: Bool[Tensor, "B T"]
     ) -> Float[Tensor, "B N D"]:
-        return image_tokens + scaled_dot_product_attention(
+        return image_tokens + single_head_attention(
             self.image_query(image_tokens), self.image_key(image_tokens), self.image_value(image_tokens)
         )
 

@@ -34,14 +34,32 @@ class FrozenModule(nn.Module):
                 delattr(module, name)
                 module.register_buffer(name, parameter.detach(), persistent=False)
         self.network = network
+        self.precision = torch.float32
         self._fingerprint: str | None = None
         self.train(False)
 
     def train(self, mode: bool = True) -> FrozenModule:
         return super().train(False)
 
+    def set_precision(self, precision: torch.dtype) -> None:
+        """Hold the weights in `precision`, which the network then computes in, without autocast. Raises ValueError if
+        they were rounded before: their float32 values are gone.
+        """
+        if precision == self.precision:
+            return
+        if self.precision != torch.float32:
+            raise ValueError(f"{type(self).__name__} is in {self.precision} and cannot go back to {precision}")
+        # That of the published weights.
+        self.fingerprint()
+        self.network.to(precision)
+        self.precision = precision
+
+    def pieces(self) -> list[nn.Module]:
+        """The parts of the network that torch.compile takes each by itself: equal blocks are compiled once."""
+        return [self.network]
+
     def fingerprint(self) -> str:
-        """SHA-256 of all weights and buffers: a checkpoint stores it, loading compares it."""
+        """SHA-256 of all weights and buffers in float32: a checkpoint stores it, loading compares it."""
         if self._fingerprint is None:
             digest = hashlib.sha256()
             for name, tensor in self._named_tensors():

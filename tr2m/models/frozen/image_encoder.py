@@ -7,11 +7,12 @@ from typing import Any
 import timm
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from tr2m.errors import UserError
 from tr2m.models.frozen.encoders import ImageEncoder
 from tr2m.models.frozen.frozen_module import build_with_seed
+from tr2m.models.frozen.patch_embedding import embed_by_product
 from tr2m.models.frozen.position_embedding import use_in_timm
 from tr2m.models.frozen.weights import find_weights
 
@@ -45,14 +46,19 @@ class DINOv2ImageEncoder(ImageEncoder):
             )
         super().__init__(network)
         use_in_timm(network)
+        embed_by_product(network)
         self.patch_size = network.patch_embed.patch_size[0]
         statistics = network.pretrained_cfg
         self.register_buffer("mean", torch.tensor(statistics["mean"]).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(statistics["std"]).view(3, 1, 1), persistent=False)
 
+    def pieces(self) -> list[nn.Module]:
+        return [*self.network.blocks, self.network.norm]
+
     def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B N D"]:
         """Tokens of RGB in [0, 1], row by row. Position embeddings are interpolated as DINOv2's official code
         does."""
         self.grid(*image.shape[-2:])
-        tokens = self.network.forward_features((image - self.mean) / self.std)
+        normalised = (image - self.mean) / self.std
+        tokens = self.network.forward_features(normalised.to(self.precision))
         return tokens[:, self.network.num_prefix_tokens :].float()

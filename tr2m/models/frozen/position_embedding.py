@@ -36,11 +36,11 @@ class PositionCache:
     """
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[int, int, torch.device], Tensor] = {}
+        self._kept: dict[tuple[int, int, torch.device, torch.dtype], Tensor] = {}
 
     @torch.compiler.disable
     def __call__(self, table: Float[Tensor, "1 L D"], grid: tuple[int, int]) -> Float[Tensor, "1 N D"]:
-        key = (*grid, table.device)
+        key = (*grid, table.device, table.dtype)
         if key not in self._kept:
             if len(self._kept) >= GRIDS_KEPT:
                 del self._kept[next(iter(self._kept))]

@@ -7,12 +7,18 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForDepthEstimation, PreTrainedConfig
+from transformers import (
+    AutoConfig,
+    AutoModelForDepthEstimation,
+    DepthAnythingForDepthEstimation,
+    PreTrainedConfig,
+)
 
 from tr2m.errors import UserError
 from tr2m.models.frozen.encoders import RelativeDepthEstimator
 from tr2m.models.frozen.frozen_module import FrozenModule, build_with_seed
 from tr2m.models.frozen.interpolation import Interpolation
+from tr2m.models.frozen.patch_embedding import embed_by_product
 from tr2m.models.frozen.position_embedding import use_in_transformers
 from tr2m.models.frozen.resize_rule import ResizeRule, SameSize
 from tr2m.models.frozen.weights import find_weights
@@ -56,6 +62,7 @@ class RelativeDepthModel(FrozenModule, RelativeDepthEstimator):
             network = build_with_seed(lambda: AutoModelForDepthEstimation.from_config(config), seed)
         super().__init__(network)
         use_in_transformers(network, frozen=True)
+        embed_by_product(network)
         self.resize = resize
         self.image_interpolation = image_interpolation
         self.depth_interpolation = depth_interpolation
@@ -67,9 +74,27 @@ class RelativeDepthModel(FrozenModule, RelativeDepthEstimator):
         """Both sides of an image must be multiples of it."""
         return self.resize.multiple_of if isinstance(self.resize, SameSize) else 1
 
+    def set_precision(self, precision: torch.dtype) -> None:
+        """As every frozen network, but for the layers that give depth itself: bfloat16 has steps of 0.4 %, which a
+        point cloud shows as terraces.
+        """
+        if precision == self.precision:
+            return
+        super().set_precision(precision)
+        for layer in self.network.modules():
+            if isinstance(layer, nn.Conv2d) and layer.out_channels == 1:
+                layer.float()
+                layer.register_forward_pre_hook(in_float32)
+
+    def pieces(self) -> list[nn.Module]:
+        if not isinstance(self.network, DepthAnythingForDepthEstimation):
+            return super().pieces()
+        return [*self.network.backbone.encoder.layer, self.network.neck, self.network.head]
+
     def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B h w"]:
         """The map of RGB in [0, 1], raw as the network gives it."""
-        return self.read(self.network(pixel_values=self.preprocess(image)), (image.shape[-2], image.shape[-1]))
+        pixels = self.preprocess(image).to(self.precision)
+        return self.read(self.network(pixel_values=pixels), (image.shape[-2], image.shape[-1]))
 
     def preprocess(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 h w"]:
         """The image as the network wants it: resized and normalised."""
@@ -83,6 +108,11 @@ class RelativeDepthModel(FrozenModule, RelativeDepthEstimator):
     def resize_depth(self, depth: Float[Tensor, "B h w"], size: tuple[int, int]) -> Float[Tensor, "B H W"]:
         """A map of the network at the image's size, unless it is to stay as it is."""
         return depth if self.depth_interpolation is None else self.depth_interpolation(depth[:, None], size)[:, 0]
+
+
+def in_float32(layer: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
+    """A forward pre-hook for a layer that stays in float32."""
+    return (inputs[0].float(),)
 
 
 class StoredRelativeDepth(RelativeDepthEstimator):

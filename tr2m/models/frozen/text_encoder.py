@@ -83,6 +83,10 @@ class CLIPTextEncoder(TextEncoder):
             del self._cache[next(iter(self._cache))]
         return torch.stack(features), torch.stack(valid)
 
+    def set_precision(self, precision: torch.dtype) -> None:
+        super().set_precision(precision)
+        self.forget()
+
     def forget(self) -> None:
         """Drop every caption that is kept."""
         self._cache.clear()
