@@ -55,7 +55,9 @@ def test_a_checkpoint_with_the_old_names_loads_and_predicts_the_same(tmp_path: P
     save_old(tmp_path / "old.pt", config, model)
     batch = tiny.batch()
     expected = model(batch.image, batch.captions).metric_depth
-    assert torch.equal(load_model(tmp_path / "old.pt", precision="float32")(batch.image, batch.captions).metric_depth, expected)
+    assert torch.equal(
+        load_model(tmp_path / "old.pt", precision="float32")(batch.image, batch.captions).metric_depth, expected
+    )
 
 
 def test_the_old_names_are_those_that_format_1_has():

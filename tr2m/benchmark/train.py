@@ -18,12 +18,14 @@ from tr2m.benchmark.random_frames import RandomFrames, first_batch
 from tr2m.benchmark.real_frames import real_steps, training_sets
 from tr2m.benchmark.timing import MIB, PeakMemory, matrix_ceiling, repeat, summary
 from tr2m.data.depth_dataset import DepthDataset
+from tr2m.data.mixing import StepBatches
 from tr2m.distributed import is_main, process_count, process_rank
 from tr2m.errors import UserError
 from tr2m.experiment.settings import BenchmarkSettings
 from tr2m.feature_cache.find import check_complete, find_caches
 from tr2m.feature_cache.store import FeatureCache
 from tr2m.models.compilation import compile_networks
+from tr2m.training.loading import with_captions_ahead
 from tr2m.training.trainer import Trainer
 from tr2m.types import DepthBatch
 
@@ -37,7 +39,8 @@ class TrainBenchmark:
             `trainer.workers` processes.
         sizes: (height, width) of random frames; one row for each size, or each data set, and batch size.
         batch_sizes: frames of a step, of all processes together.
-        captions: "seen" ones stay in the text encoder's memory; "new" ones are encoded in every step.
+        captions: "seen" ones stay in the text encoder's memory; "new" ones come with every step, and are encoded as in
+            training.
         features: "live": the frozen image networks run in every step; "cached": random frames come with their outputs,
             those of "data" have it in `cache.folder`.
         steps, warmup: of each row; the warm-up's do not count.
@@ -160,10 +163,17 @@ class TrainBenchmark:
         else:
             own = len(range(process_rank(), batch_size, process_count()))
             source = itertools.repeat([self.first_batch(trainer, dataset, own)], steps)
-        for batches in source:
-            if self.captions == "new":
-                method_of(trainer).text_encoder.forget()
+        if self.captions == "new":
+            method_of(trainer).text_encoder.forget()
+            source = ([renamed(batch, number) for batch in batches] for number, batches in enumerate(source))
+        loaded = (StepBatches(batches, []) for batches in source)
+        for batches, _ in with_captions_ahead(loaded, trainer.model.keep_captions, trainer.device):
             yield batches
+
+
+def renamed(batch: DepthBatch, number: int) -> DepthBatch:
+    """`batch` with captions that no other `number` has."""
+    return replace(batch, captions=[f"{number}, {caption}" for caption in batch.captions])
 
 
 def shares(flops: dict[str, int]) -> str:

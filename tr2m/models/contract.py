@@ -107,6 +107,9 @@ class RescalingModel(nn.Module, ABC):
         """`features` of a batch under other captions, one for each image; the images are not encoded again."""
         raise UserError(f"{type(self).__name__} reads no captions")
 
+    def keep_captions(self, captions: Sequence[str]) -> None:
+        """Encode at once captions that `encode` will be given soon. Nothing, for a model that reads none."""
+
     @abstractmethod
     def fingerprints(self) -> dict[str, str]:
         """SHA-256 of each frozen part: a checkpoint is worth nothing with other encoders than it was trained on."""

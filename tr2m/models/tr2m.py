@@ -98,6 +98,10 @@ class TR2M(RescalingModel):
         heads = [head for head in (self.scale_head, self.shift_head) if isinstance(head, MapHead)]
         return MapEncoder(self.rescale_encoder, self.decoder, heads) if heads else super().map_encoder()
 
+    def keep_captions(self, captions: Sequence[str]) -> None:
+        if captions:
+            self.text_encoder(captions)
+
     def fingerprints(self) -> dict[str, str]:
         return {name: getattr(self, name).fingerprint() for name in ("image_encoder", "text_encoder", "relative_depth")}
 

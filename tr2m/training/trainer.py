@@ -22,8 +22,9 @@ from tr2m.losses.objective import Objective
 from tr2m.models.contract import RescalingModel
 from tr2m.models.finite import check_finite
 from tr2m.models.momentum import MomentumContrast, NoContrast
+from tr2m.training.collector import QuietCollector
 from tr2m.training.gradients import GradientBuffer
-from tr2m.training.loading import training_loader
+from tr2m.training.loading import training_loader, with_captions_ahead
 from tr2m.training.progress import Progress
 from tr2m.training.report import RunReport
 from tr2m.training.run.checkpoint import check_fingerprints, check_parts, load_checkpoint, load_weights
@@ -85,6 +86,7 @@ class Trainer:
         self.last_step = total_steps if settings.max_steps is None else min(settings.max_steps, total_steps)
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.gradients = GradientBuffer(self.parameters, [*self.objective.terms, "total", "pseudo_gate"])
+        self.collector = QuietCollector()
         self.window = LogWindow(self.log.folder, settings.skip_nonfinite)
         self.report = RunReport(settings.log_every, ["total", *self.objective.terms])
         self.unreadable_frames = UnreadableFrames(sizes, settings.unreadable)
@@ -105,7 +107,7 @@ class Trainer:
         results: list[Evaluation] = []
         status = RunStatus(self.log.folder, self.position)
         report = self.report.running(self.progress.step, self.last_step)
-        with self.log, status, StopSignals() as signals, report:
+        with self.log, status, StopSignals() as signals, report, self.collector:
             while True:
                 signals.raise_if_asked(f"continue with resume={self.log.folder / 'checkpoints/last.pt'}")
                 if self.validation_is_due():
@@ -140,10 +142,11 @@ class Trainer:
             self.caches,
         )
         self.report.begin_epoch(f"epoch {self.progress.epoch + 1}/{self.settings.epochs}")
-        for batches, unreadable in loader:
+        for batches, unreadable in with_captions_ahead(loader, self.model.keep_captions, self.device):
             self.unreadable_frames.add(unreadable)
             self.window.add(self.train_step(batches))
             self.progress.count_step(self.steps_per_epoch)
+            self.collector.step()
             self.report.step(sum(len(batch.captions) for batch in batches))
             if self.progress.step % self.settings.log_every == 0:
                 self.write_window()

@@ -102,6 +102,10 @@ class RSA(RescalingModel):
     def with_captions(self, features: TextFeatures, captions: Sequence[str]) -> TextFeatures:
         return replace(features, text=self.text_encoder(captions)[0].mean(dim=1))
 
+    def keep_captions(self, captions: Sequence[str]) -> None:
+        if captions:
+            self.text_encoder(captions)
+
     def fingerprints(self) -> dict[str, str]:
         return {name: getattr(self, name).fingerprint() for name in ("text_encoder", "relative_depth")}
 
