@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test slow lint format docs mutants newest
+.PHONY: demo test slow lint format docs mutants newest gpu
 
 # The stamp is newer than what the environment depends on, or the environment is made again.
 .venv/installed: pyproject.toml constraints.txt
@@ -35,6 +35,10 @@ format: .venv/installed
 # The site in site/: the pages, the README and the docstrings. Nothing is fetched; a broken link fails.
 docs: .venv/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# All that one card can show, in at most eight minutes and without a download: outputs/card/report.md.
+gpu: .venv/installed
+	$(BIN)/tr2m card device=cuda
 
 # Breaks the code one line at a time, and prints what no test notices; SHARE=0.1 tries a random tenth of the list.
 SHARE := 1

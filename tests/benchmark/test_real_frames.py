@@ -89,7 +89,7 @@ def test_features_of_real_frames_come_from_their_cache(tmp_path: Path):
     with pytest.raises(UserError, match="the cache is not complete"):
         build(settings.what).run(settings, CPU)
     model = build(settings.model)
-    caches = find_caches(settings.cache, settings.augmentation, settings.model, model, CPU)
+    caches = find_caches(settings.cache, settings.augmentation, settings.model, model)
     CacheFiller(caches, model, CPU, batch_size=4, workers=0).fill(training_sets(settings))
     result = build(settings.what).run(settings, CPU)
     assert not any("DINOv2" in str(note) for note in result.notes.values())

@@ -47,15 +47,15 @@ class Damaged(Flat):
         return super().read_frame(index)
 
 
-def caches_of(settings: dict[str, Any], model: RescalingModel, device: torch.device) -> list[FeatureCache]:
+def caches_of(settings: dict[str, Any], model: RescalingModel) -> list[FeatureCache]:
     chosen = read_settings(CacheSettings, settings["cache"])
-    return find_caches(chosen, settings["augmentation"], settings["model"], model, device)
+    return find_caches(chosen, settings["augmentation"], settings["model"], model)
 
 
 def filler(root: Path, *overrides: str) -> CacheFiller:
     settings = tiny.config("model=tiny", *tiny.SMALL, "augmentation=none", f"cache.folder={root}", *overrides)
     model = build(settings["model"])
-    return CacheFiller(caches_of(settings, model, CPU), model, CPU, batch_size=2, workers=0)
+    return CacheFiller(caches_of(settings, model), model, CPU, batch_size=2, workers=0)
 
 
 def with_cache(tmp_path: Path) -> str:
@@ -117,8 +117,9 @@ def test_each_kind_depends_on_its_own_network_alone(tmp_path: Path):
         assert folders(override)[0] == tokens
         assert folders(override)[1] != relative
     settings = tiny.config("model=tiny", *tiny.SMALL, "augmentation=none", f"cache.folder={tmp_path}")
-    on_cuda = caches_of(settings, build(settings["model"]), torch.device("cuda"))
-    assert {cache.folder.name for cache in on_cuda}.isdisjoint([tokens, relative])
+    rounded = build(settings["model"])
+    rounded.set_precision(torch.bfloat16)
+    assert {cache.folder.name for cache in caches_of(settings, rounded)}.isdisjoint([tokens, relative])
 
 
 def test_changed_weights_under_the_same_config_are_other_features(tmp_path: Path):
@@ -126,7 +127,7 @@ def test_changed_weights_under_the_same_config_are_other_features(tmp_path: Path
     settings = tiny.config("model=tiny", *tiny.SMALL, "augmentation=none", f"cache.folder={tmp_path}")
     model = build(settings["model"])
     model.image_encoder.network.cls_token += 1
-    tokens, relative = caches_of(settings, model, CPU)
+    tokens, relative = caches_of(settings, model)
     assert tokens.folder != fill.caches[0].folder
     assert relative.folder == fill.caches[1].folder
 
@@ -237,7 +238,7 @@ def test_a_cache_that_would_stay_empty_is_refused(tmp_path: Path):
     ]:
         settings = tiny.config(*overrides, "augmentation=none", folder)
         with pytest.raises(UserError, match=f"nothing can be cached, since {has}"):
-            caches_of(settings, build(settings["model"]), CPU)
+            caches_of(settings, build(settings["model"]))
 
 
 def test_features_of_frames_that_change_are_not_cached(tmp_path: Path):
@@ -249,7 +250,7 @@ def test_rsa_shares_the_relative_depth_of_tr2m(tmp_path: Path):
     encoders = ("model/text_encoder=clip_tiny", "model/relative_depth=depth_anything_tiny")
     settings = tiny.config("experiment=rsa", *encoders, "augmentation=none", f"cache.folder={tmp_path}")
     model = build(settings["model"])
-    (cache,) = caches_of(settings, model, CPU)
+    (cache,) = caches_of(settings, model)
     assert cache.folder == filler(tmp_path).caches[1].folder
     batch = tiny.batch()
     given = torch.rand(2, 28, 70).half()

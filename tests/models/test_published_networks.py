@@ -239,4 +239,5 @@ def test_the_peers_of_the_benchmark_run_in_bfloat16(baseline: str):
     with torch.no_grad():
         expected, got = exact(image), rounded(image)
     assert got.dtype == torch.float32
-    assert (got - expected).norm() < 0.05 * expected.norm()
+    # Of most pixels: where inverse depth is near 0, metres are anything.
+    assert ((got - expected) / expected).abs().median() < 0.05

@@ -29,6 +29,7 @@ COMMANDS = {
     "tables": "the paper's tables, its numbers beside this project's",
     "figures": "the paper's figures, from checkpoints",
     "benchmark": "measure speed and memory",
+    "card": "measure all that one device can show, in one report",
     "export": "publish the weights of a checkpoint as safetensors",
     "cache": "precompute what the frozen encoders output, for training",
     "summary": "parameters by component, without weights",
