@@ -59,14 +59,28 @@ def test_bfloat16_agrees_with_the_plain_float32_loop(compiled: bool):
         assert (ours - theirs).abs().max() <= 2.1 * config.optim.optimizer["lr"], name
 
 
-def test_no_recompiles_after_the_sizes_are_seen():
-    trainer = make_trainer(settings("compile=true"), CUDA, SIZES[0])
-    batches = [random_batch(size, 2, CUDA) for size in SIZES]
-    for batch in batches:
-        trainer.train_step([batch])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_size_is_compiled_once(size: tuple[int, int]):
+    """One size each, so that no test takes long; that many sizes fit is tested without a GPU."""
+    trainer = make_trainer(settings("compile=true"), CUDA, size)
+    batch = random_batch(size, 2, CUDA)
+    trainer.train_step([batch])
     with torch._dynamo.config.patch(error_on_recompile=True):
-        for batch in batches:
-            trainer.train_step([batch])
+        trainer.train_step([batch])
+
+
+def test_frozen_networks_hold_bfloat16_weights_and_agree_with_float32():
+    rounded, exact = (
+        make_trainer(settings(f"precision={precision}"), CUDA, SIZES[0]).model for precision in ("auto", "float32")
+    )
+    assert rounded.precision == torch.bfloat16
+    assert rounded.fingerprints() == exact.fingerprints()
+    batch = random_batch(SIZES[0], 2, CUDA)
+    features, expected = (model.encode(batch.image, batch.captions) for model in (rounded, exact))
+    # Random weights give a nearly flat relative depth, which overstates its error.
+    for name, limit in {"image_tokens": 0.01, "text_tokens": 0.02, "relative_depth": 0.06}.items():
+        error = (getattr(features, name) - getattr(expected, name)).norm() / getattr(expected, name).norm()
+        assert error < limit, name
 
 
 def test_a_step_never_waits_for_the_device():
