@@ -20,6 +20,7 @@ from tr2m.experiment.settings import BenchmarkSettings
 from tr2m.models.compilation import compile_networks
 from tr2m.models.contract import RescalingModel
 from tr2m.models.frozen.precision import pick_precision
+from tr2m.models.tr2m import TR2M
 
 CAPTION = "a bedroom with a bed and two lamps"
 
@@ -62,7 +63,7 @@ class PredictBenchmark:
             rows.append(self.row(name, network.num_weights, precision, lambda network=network: network(image), device))
         return Measurement("predict", device, rows, notes)
 
-    def ours(self, model: RescalingModel, image: Tensor) -> dict[str, Any]:
+    def ours(self, model: TR2M, image: Tensor) -> dict[str, Any]:
         frozen = (model.image_encoder, model.text_encoder, model.relative_depth)
         weights = sum(p.numel() for p in model.parameters()) + sum(network.num_weights for network in frozen)
 

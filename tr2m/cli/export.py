@@ -107,7 +107,7 @@ def export_onnx_file(options: Namespace) -> None:
     from tr2m.experiment.load import load_model
     from tr2m.sharing.onnx_file import export_onnx, save_captions
 
-    model = load_model(options.ckpt)
+    model = load_model(options.ckpt, precision="float32")
     facts = export_onnx(model, options.out, options.part, options.size)
     print("\n".join(f"{name:14} {value}" for name, value in facts.items()))
     print(f"written: {options.out}, the same as PyTorch to 1e-4")

@@ -50,6 +50,8 @@ class TextEncoder(FrozenModule, ABC):
 class RelativeDepthEstimator(nn.Module, ABC):
     """RGB in [0, 1] to inverse depth up to an unknown scale and shift, larger is nearer."""
 
+    num_weights: int
+
     @property
     @abstractmethod
     def size_multiple(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -13,8 +14,9 @@ def embed_by_product(network: nn.Module) -> None:
     """Let the patch embeddings in a frozen network run as matrix products: convolutions whose windows tile the image.
     Weights and their names stay as they are. cuDNN does 14x14 windows without tensor cores.
     """
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d) and layer.in_channels == 3 and tiles(layer):
+    layers: list[Any] = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    for layer in layers:
+        if layer.in_channels == 3 and tiles(layer):
             layer.forward = partial(patch_product, layer)
 
 
