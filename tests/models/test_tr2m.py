@@ -8,6 +8,7 @@ import tiny
 import torch
 
 from tr2m.benchmark.plain_network import plain_maps
+from tr2m.experiment import parameters
 from tr2m.models.decoder import on_grid
 from tr2m.models.heads import MapHead
 from tr2m.models.released_names import to_released
