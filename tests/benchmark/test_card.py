@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import tiny
@@ -177,7 +178,8 @@ def test_what_ended_before_the_time_was_over_is_reported(tmp_path: Path, monkeyp
         )
 
     (tmp_path / "tests" / "gpu").mkdir(parents=True)
-    monkeypatch.setattr("tr2m.benchmark.card.subprocess.run", too_long)
+    stopped = SimpleNamespace(run=too_long, TimeoutExpired=subprocess.TimeoutExpired)
+    monkeypatch.setattr("tr2m.benchmark.card.subprocess", stopped)
     result = gpu_tests(tmp_path, CPU, 6)
     assert result.notes == {"run": "stopped after 6 s"}
     assert result.rows == [{"test": "tests/gpu/test_cuda.py::test_a", "outcome": "passed", "seconds": None}]

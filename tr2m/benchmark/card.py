@@ -18,9 +18,26 @@ from tr2m.benchmark.parts import free_memory
 from tr2m.errors import UserError
 from tr2m.files import write_atomically, written_to
 from tr2m.json_text import json_text
+from tr2m.limits import PositiveFloat
 
 LAST_SECONDS = 60
 """No part starts in the last minute."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardSettings:
+    """configs/card.yaml."""
+
+    device: str
+    minutes: PositiveFloat
+    out: str
+    """Folder of the report."""
+    tests: bool
+    """Whether the tests of a GPU are run first."""
+    common: str
+    """Arguments of every part."""
+    parts: dict[str, str]
+    """By name, the arguments of `tr2m benchmark`."""
 
 
 @dataclass

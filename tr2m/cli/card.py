@@ -28,11 +28,11 @@ def main(arguments: list[str]) -> None:
 
     # After the cheap checks, so that a typing mistake is answered at once.
     import tr2m
-    from tr2m.benchmark.card import CardReport, gpu_tests
+    from tr2m.benchmark.card import CardReport, CardSettings, gpu_tests
     from tr2m.build import build, read_settings
     from tr2m.experiment.compose import pick_device
     from tr2m.experiment.parameters import without_weights
-    from tr2m.experiment.settings import BenchmarkSettings, CardSettings
+    from tr2m.experiment.settings import BenchmarkSettings
 
     settings = read_settings(CardSettings, config)
     device, seconds = pick_device(settings.device), 60 * settings.minutes

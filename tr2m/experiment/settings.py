@@ -10,7 +10,7 @@ from typing import Any
 
 from tr2m.data.settings import DatasetSettings
 from tr2m.feature_cache.settings import CacheSettings
-from tr2m.limits import NonNegativeInt, PositiveFloat, PositiveInt, Seed
+from tr2m.limits import NonNegativeInt, PositiveInt, Seed
 from tr2m.models.frozen.precision import Precision
 from tr2m.training.settings import TrainerSettings
 
@@ -121,22 +121,6 @@ class BaselineSettings:
     """Whether the network resizes the whole frame itself."""
     flip_tta: bool = False
     """Whether the mirrored image is predicted, too."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CardSettings:
-    """configs/card.yaml."""
-
-    device: str
-    minutes: PositiveFloat
-    out: str
-    """Folder of the report."""
-    tests: bool
-    """Whether the tests of a GPU are run first."""
-    common: str
-    """Arguments of every part."""
-    parts: dict[str, str]
-    """By name, the arguments of `tr2m benchmark`."""
 
 
 @dataclass(frozen=True, kw_only=True)
