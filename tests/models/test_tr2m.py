@@ -8,7 +8,6 @@ import tiny
 import torch
 
 from tr2m.benchmark.plain_network import plain_maps
-from tr2m.experiment import parameters
 from tr2m.models.decoder import on_grid
 from tr2m.models.heads import MapHead
 from tr2m.models.released_names import to_released
@@ -27,23 +26,6 @@ def test_the_trained_part_has_the_released_size():
     assert counts["image_encoder"] == 304_367_616
     assert counts["text_encoder"] == pytest.approx(123.65e6, rel=1e-3)
     assert counts["relative_depth"] == pytest.approx(24.8e6, rel=1e-2)
-
-
-@pytest.mark.parametrize("model", ["tr2m", "rsa", "tiny"])
-def test_published_numbers_of_weights_are_those_of_the_networks_themselves(model: str):
-    settings = tiny.config(f"model={model}", name="summary")
-    counted = parameters.count_parameters(settings["model"], settings["contrast"], settings["published"])
-    assert counted == parameters.count_parameters(settings["model"], settings["contrast"])
-
-
-def test_a_network_whose_number_is_known_is_not_built():
-    config = tiny.config(name="summary")
-    counted = parameters.with_counts(config["model"], config["published"])
-    networks = {name: counted[name]["_target_"].rpartition(".")[2] for name in ("image_encoder", "text_encoder")}
-    assert networks == {"image_encoder": "CountedNetwork", "text_encoder": "CountedNetwork"}
-    assert counted["fusion"] == config["model"]["fusion"]
-    changed = {**config["model"], "image_encoder": {**config["model"]["image_encoder"], "architecture": {"depth": 1}}}
-    assert parameters.with_counts(changed, config["published"])["image_encoder"] == changed["image_encoder"]
 
 
 @pytest.mark.parametrize(

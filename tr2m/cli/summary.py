@@ -26,7 +26,7 @@ def main(config: dict[str, Any]) -> None:
     from tr2m.experiment.settings import SummarySettings
 
     settings = read_settings(SummarySettings, config)
-    counts = count_parameters(settings.model, settings.contrast, settings.published)
+    counts = count_parameters(settings.model, settings.contrast)
     for name, count in counts.items():
         state = "frozen" if name in FROZEN else "trained"
         print(f"{name:<16} {count:>13,}  {state}")

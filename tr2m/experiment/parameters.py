@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
 
 from tr2m.build import build
 
 
-class CountedNetwork(nn.Module):
-    """Stands where a frozen network would, of which only the number of weights is of interest."""
-
-    def __init__(self, num_weights: int) -> None:
-        super().__init__()
-        self.num_weights = num_weights
-
-
-def count_parameters(
-    model_config: dict[str, Any], contrast_config: dict[str, Any], published: Sequence[dict[str, Any]] = ()
-) -> dict[str, int]:
-    """Number of parameters of each component, built on the meta device unless it is one of `published`."""
-    model_config = with_counts(model_config, published)
+def count_parameters(model_config: dict[str, Any], contrast_config: dict[str, Any]) -> dict[str, int]:
+    """Number of parameters of each component, built on the meta device."""
     with torch.device("meta"):
         model = build(without_weights(model_config), "model")
         contrast = build(contrast_config, "contrast", model=model)
@@ -41,15 +28,3 @@ def without_weights(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     return {key: False if key == "pretrained" else without_weights(value) for key, value in node.items()}
-
-
-def with_counts(model_config: dict[str, Any], published: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The same config with a `CountedNetwork` for each network whose weights are in `published`."""
-
-    def counted(network: Any) -> Any:
-        for entry in published:
-            if isinstance(network, dict) and entry["config"].items() <= network.items():
-                return {"_target_": f"{__name__}.CountedNetwork", "num_weights": entry["weights"]}
-        return network
-
-    return {key: counted(value) for key, value in model_config.items()}

@@ -107,8 +107,6 @@ class SummarySettings:
 
     model: dict[str, Any]
     contrast: dict[str, Any]
-    published: list[dict[str, Any]]
-    """`weights`, and a part of the `config` of the network that has so many."""
 
 
 @dataclass(frozen=True)
