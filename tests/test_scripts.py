@@ -147,10 +147,13 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+MAPS = ("--save", "depth,colour,maps")
+
+
 def test_predict_writes_metres(trained: Path, photo: Path, tmp_path: Path):
     relative = ["--relative-depth", str(photo.parent / "relative.npy")]
     arguments = ["--ckpt", str(trained / "checkpoints/last.pt"), "--out", str(tmp_path), "--image", str(photo)]
-    result = run("predict.py", *arguments, "--text", "a small bedroom", "--text", "a huge ballroom", *relative)
+    result = run("predict.py", *arguments, "--text", "a small bedroom", "--text", "a huge ballroom", *relative, *MAPS)
     assert result.returncode == 0, result.stderr
     folder = tmp_path / "a photo"
     depth = np.load(folder / "depth.npy")
@@ -177,7 +180,7 @@ def test_predict_reads_the_network_in_millimetres_where_the_photo_is_an_endoscop
         "mm": ["--unit", "mm"],
         "mm in mm": ["--unit", "mm", "--save-unit", "mm"],
     }.items():
-        result = run("predict.py", *arguments, "--out", str(tmp_path / name), *options)
+        result = run("predict.py", *arguments, "--out", str(tmp_path / name), *options, *MAPS)
         assert result.returncode == 0, result.stderr
         folder = tmp_path / name / "a photo"
         said[name], facts[name] = result.stdout, json.loads((folder / "prediction.json").read_text())
@@ -210,9 +213,9 @@ def test_predict_takes_a_folder_and_tells_bad_files_at_the_end(trained: Path, ph
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"--text": "  "}, "--text is empty"),
+        ({"--text": "  "}, "the sentence is empty"),
         ({"--ckpt": "nowhere.pt"}, "no checkpoint nowhere.pt"),
-        ({"--image": "nowhere.jpg"}, "no file nowhere.jpg"),
+        ({"--image": "nowhere.jpg"}, "no nowhere.jpg: expected a photo"),
         ({"--relative-depth": "nowhere.npy"}, "nowhere.npy"),
         ({}, "--relative-depth"),
     ],
@@ -228,7 +231,7 @@ def test_predict_says_what_is_wrong(trained: Path, photo: Path, tmp_path: Path, 
     [
         ("train.py", ["experiment=demo", "optm.optimizer.lr=1"], "did you mean optim.optimizer.lr?"),
         ("train.py", ["experiment=demo", "optim.lr=1"], "did you mean optim.optimizer.lr"),
-        ("train.py", ["experiment=demo", "trainer.epochs=many"], "expected int like 10"),
+        ("train.py", ["experiment=demo", "trainer.epochs=many"], "expected int like 4"),
         ("train.py", ["experiment=demos"], "did you mean demo?"),
         ("train.py", ["experiment=demo", "device=gpu"], "expected auto, cpu, cuda"),
         ("train.py", ["experiment=demo", "objective.pseudo.space=depths"], "space = 'depths'"),

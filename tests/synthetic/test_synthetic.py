@@ -213,7 +213,10 @@ def digest():
 @pytest.fixture(scope="module", autouse=True)
 def other_process():
     """Prints its digest; started first because importing torch takes seconds."""
-    code = "import sys; sys.path[:0] = ['.', 'tests/synthetic']; import test_synthetic; print(test_synthetic.digest())"
+    code = (
+        "import sys; sys.path[:0] = ['.', 'tests', 'tests/synthetic']; "
+        "import test_synthetic; print(test_synthetic.digest())"
+    )
     environment = {**os.environ, "PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "1"}
     root = Path(__file__).parents[2]
     with subprocess.Popen([sys.executable, "-c", code], cwd=root, env=environment, stdout=subprocess.PIPE) as process:
