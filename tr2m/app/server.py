@@ -24,7 +24,7 @@ POLICY = (
 
 
 class ContentSecurityPolicy:
-    """Adds POLICY to every answer."""
+    """Adds POLICY to every response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -39,7 +39,7 @@ class ContentSecurityPolicy:
 
 
 def theme() -> Base:
-    """One accent colour; fonts that every machine has: gradio's own would be asked of Google."""
+    """One accent colour; fonts that every machine has: gradio's own would be fetched from Google."""
     fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
     return Base(
         primary_hue="teal",

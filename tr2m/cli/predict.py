@@ -18,7 +18,7 @@ EXAMPLES = (
     'tr2m predict photo.jpg "a street" --save depth,points,mesh --fov-deg 65',
 )
 CLIP_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
-"""Of what is taken as a video; what can be decoded is FFmpeg's to say."""
+"""Of what is taken as a video; FFmpeg decides what can be decoded."""
 SMOOTH = 0.8
 """Our choice (docs/choices.md): the maps of the last five frames or so count."""
 DEFAULT_KINDS = ["depth", "colour"]

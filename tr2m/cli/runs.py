@@ -21,7 +21,7 @@ EXAMPLES = (
     "tr2m runs compare own/20260801-101500 own/20260802-090000",
 )
 COMPARE = "compare"
-# What tells where a run's folder is, not what was trained.
+# Where a run's folder is, not what was trained.
 PLACES = ("run_id", "resume", "paths.outputs")
 
 

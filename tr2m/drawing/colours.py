@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-# Okabe and Ito's colours, told apart by all common kinds of colour vision, each with a shape of its own.
+# Okabe and Ito's colours, distinct for all common kinds of colour vision, each with a shape of its own.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "x")
 # Names of matplotlib's colour maps: near is bright, in depth as in relative depth.

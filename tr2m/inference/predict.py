@@ -115,7 +115,7 @@ def predict_batch(
         captions: of each image one sentence, or several whose predictions are averaged; equally many for all images.
 
     Returns:
-        The prediction of each image, in order, brought to the image's size when it is asked for.
+        The prediction of each image, in order, resized to the image's size when it is read.
 
     Raises:
         UserError: as `predict`, but for a prediction without a finite pixel, which `Prediction.require_finite` refuses;

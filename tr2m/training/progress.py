@@ -41,7 +41,7 @@ class Progress:
     def stalled(self, limit: int | None) -> str | None:
         """Why training ends before its last step, if it does: `limit` validations in a row were not better.
 
-        All processes have the same scores, and so the same answer.
+        All processes have the same scores, and so the same result.
         """
         if limit is None or self.stale < limit:
             return None

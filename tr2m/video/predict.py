@@ -62,7 +62,7 @@ def predict_clip(
         facts: what prediction.json states besides.
 
     Raises:
-        UserError: the clip, or `tr2m.predict`, says why it cannot; a run that is not finished is there.
+        UserError: as reading the clip or `tr2m.predict`; or an unfinished run is there.
     """
     check_smooth(smooth)
     settings = {

@@ -27,7 +27,7 @@ def plain(config: DictConfig) -> dict[str, Any]:
         reader_with_root(config, "root").root = config.root
     given = [key for key in CAPTIONS if config.get(key) is not None]
     if len(given) > 1:
-        raise UserError(f"{' and '.join(given)}: expected one of them, both say what the captions are")
+        raise UserError(f"{' and '.join(given)}: expected one of them, since both set the captions")
     for key in given:
         target, argument = CAPTIONS[key]
         captions = {"_target_": target, argument: config[key]}

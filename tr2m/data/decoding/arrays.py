@@ -25,7 +25,7 @@ def read_npy(path: Path) -> np.ndarray:
 def map_npy(path: Path) -> np.ndarray:
     """`read_npy`, whose values are read when they are used."""
     try:
-        # Mapped first: a file that is shorter than its header states is refused before memory is asked for.
+        # Mapped first: a file that is shorter than its header states is refused before memory is allocated.
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise UserError(f"no file {path}: expected an array there. Compare the folder with docs/datasets.md.") from None

@@ -1,4 +1,4 @@
-"""What the files of a run's folder tell about it, as far as they can be read: for `tr2m runs`, without torch."""
+"""What the files of a run's folder record, as far as they can be read: for `tr2m runs`, without torch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RunRecord:
 
     folder: Path
     state: str = "unknown"
-    """starting, running, finished, stopped, failed, or killed: nothing says how it ended, and its process is gone."""
+    """starting, running, finished, stopped, failed, or killed: no end is recorded, and its process is gone."""
     reason: str = ""
     step: int | None = None
     steps: int | None = None
