@@ -29,7 +29,7 @@ def save_contact_sheet(path: Path, dataset: DepthDataset, protocol: Protocol, in
         caption = dataset.captions.lines(dataset.split, dataset.sample_ids[index])[0]
         row.suptitle(f"{dataset.split}  {dataset.sample_ids[index]}\n{caption}", fontsize=8)
         draw_frame(row, frame, dataset.unit, protocol)
-    save(figure, path, dpi=80)
+    save(figure, path, dpi=120)
 
 
 def draw_frame(row: FigureBase, frame: Frame, unit: Unit, protocol: Protocol) -> None:

@@ -40,4 +40,4 @@ def save_panel(path: Path, batch: DepthBatch, output: TR2MOutput, relative_depth
     axes[7].set_axis_off()
     # Outside the layout: a long caption must not take width from the maps.
     axes[7].text(0, 0.9, fill(f"“{batch.captions[0]}”", 34), va="top", fontsize=11).set_in_layout(False)
-    save(figure, path, dpi=70)
+    save(figure, path, dpi=120)
