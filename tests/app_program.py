@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from tiny import ROOT
@@ -23,10 +24,15 @@ def running_app(checkpoint: Path) -> Iterator[str]:
         port = trial.getsockname()[1]
     command = [sys.executable, "-m", "tr2m", "app", "--ckpt", str(checkpoint), "--port", str(port), "--device", "cpu"]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as program:
+    # A shell's background job ignores Ctrl-C, and so would what it starts.
+    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, preexec_fn=listen) as program:
         try:
             line = program.stdout.readline()
             yield re.search(r"tr2m app: (http://127\.0\.0\.1:\d+/)", line)[1]
         finally:
             program.send_signal(signal.SIGINT)
-            program.wait(30)
+            try:
+                program.wait(30)
+            finally:
+                program.kill()
