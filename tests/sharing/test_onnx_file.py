@@ -47,7 +47,7 @@ def run_export(checkpoint: Path, path: Path, *options: str) -> None:
 
 @pytest.mark.parametrize("batch", [1, 3])
 def test_image_to_metres(checkpoint: Path, whole: Path, batch: int):
-    model = tr2m.load_model(checkpoint)
+    model = tr2m.load_model(checkpoint, precision="float32")
     image = torch.rand(batch, 3, 56, 84, generator=torch.Generator().manual_seed(batch))
     with np.load(whole.with_suffix(".npz")) as captions, torch.no_grad():
         assert captions["captions"].tolist() == ["a narrow kitchen", "a street"]
@@ -61,7 +61,7 @@ def test_image_to_metres(checkpoint: Path, whole: Path, batch: int):
 
 def test_the_trained_part_alone(checkpoint: Path, tmp_path: Path):
     run_export(checkpoint, tmp_path / "part.onnx", "--part", "trained")
-    model = tr2m.load_model(checkpoint)
+    model = tr2m.load_model(checkpoint, precision="float32")
     batch = tiny.batch(height=28, width=42)
     with torch.no_grad():
         features = model.encode(batch.image, batch.captions)
@@ -92,7 +92,9 @@ def test_the_example_runs_without_torch(checkpoint: Path, whole: Path, tmp_path:
     assert done.returncode == 0, done.stderr
     assert "'unit': 'm'" in done.stdout
     # At the network's own size nothing is resized: the same depth as predict's.
-    expected = tr2m.predict(tr2m.load_model(checkpoint), photo, "a narrow kitchen", input_size=56).metric_depth
+    expected = tr2m.predict(
+        tr2m.load_model(checkpoint, precision="float32"), photo, "a narrow kitchen", input_size=56
+    ).metric_depth
     np.testing.assert_allclose(np.load(tmp_path / "depth.npy"), expected, rtol=1e-4)
 
 
