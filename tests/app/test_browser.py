@@ -12,20 +12,11 @@ import pytest
 from app_program import running_app
 from PIL import Image
 from selenium import webdriver
-from small_run import make_trainer
-from world import Flat
 
 import tr2m
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(browser.MISSING), reason=browser.MISSING)]
 SENTENCES = ["a tiny bedroom with a chair", "a huge bedroom with a chair"]
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    make_trainer(folder, sets=[Flat([2.0, 5.0], [48, 48])], max_steps=1).fit()
-    return folder / "checkpoints/last.pt"
 
 
 @pytest.fixture(scope="module")

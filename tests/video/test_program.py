@@ -8,18 +8,9 @@ from pathlib import Path
 import h5py
 import pytest
 from clips import room, write_clip
-from small_run import make_trainer
-from world import Flat
 
 from tr2m.cli.main import run
 from tr2m.errors import UserError
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    make_trainer(folder, sets=[Flat([2.0, 5.0], [48, 48])], max_steps=1).fit()
-    return folder / "checkpoints/last.pt"
 
 
 @pytest.fixture(scope="module")
