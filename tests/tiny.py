@@ -9,13 +9,14 @@ from typing import Any
 
 import torch
 from hydra import compose, initialize_config_dir
+from torch import Tensor
 
 from tr2m.build import build, read_settings
 from tr2m.cli.options.app import plain
 from tr2m.experiment.parameters import count_parameters
 from tr2m.experiment.settings import BenchmarkSettings
 from tr2m.losses.objective import Objective
-from tr2m.models.momentum import MomentumContrast
+from tr2m.models.momentum import MomentumContrast, another_image
 from tr2m.models.tr2m import TR2M
 from tr2m.types import DepthBatch
 
@@ -101,3 +102,8 @@ def batch(size: int = 2, height: int = 28, width: int = 70, seed: int = 0) -> De
         captions=[f"a room with {number} chairs" for number in range(size)],
         sample_ids=[f"random/{number}" for number in range(size)],
     )
+
+
+def partner(batch: DepthBatch) -> Tensor | None:
+    """For the contrast."""
+    return another_image(len(batch.image), batch.image.device)

@@ -80,6 +80,11 @@ class DepthBatch:
     def pin_memory(self) -> DepthBatch:
         return self._map_tensors(lambda tensor: tensor.pin_memory())
 
+    @property
+    def maps(self) -> DepthBatch:
+        """The batch without names, sentences and what was computed beforehand: what the losses read of it."""
+        return replace(self, captions=[], sample_ids=[], relative_depth=None, image_tokens=None)
+
     def split(self) -> list[DepthBatch]:
         """Its samples as batches of one."""
         return [

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 import tiny
 import torch
+from torch import Tensor
 
 from tr2m.benchmark.parts import free_memory, make_plain_loop, make_trainer
 from tr2m.benchmark.random_frames import random_batch
 from tr2m.benchmark.timing import PeakMemory
 from tr2m.experiment.settings import BenchmarkSettings
+from tr2m.models.cuda_graphs import PLAIN_CALLS, CudaGraphs, GraphMemory, replay_networks
 from tr2m.training.seeding import seed_step
 from tr2m.training.trainer import Trainer
 from tr2m.types import DepthBatch
@@ -86,7 +88,8 @@ def test_frozen_networks_hold_bfloat16_weights_and_agree_with_float32():
 def test_a_step_never_waits_for_the_device():
     trainer = make_trainer(settings(), CUDA, SIZES[0])
     batch = random_batch(SIZES[0], 2, CUDA)
-    trainer.train_step([batch])
+    for _ in range(PLAIN_CALLS + 1):
+        trainer.train_step([batch])
     torch.cuda.set_sync_debug_mode("error")
     try:
         trainer.train_step([batch])
@@ -114,3 +117,61 @@ def test_the_same_seed_gives_the_same_losses_again():
     for first, second in zip(*runs, strict=True):
         # Sums that run in parallel on the device may come in another order.
         assert first == {name: pytest.approx(value, rel=1e-3, abs=1e-6) for name, value in second.items()}
+
+
+def test_replayed_steps_are_the_plain_ones_shapes_in_turns():
+    batches = [random_batch(size, count, CUDA) for size, count in ((SIZES[3], 2), (SIZES[0], 2), (SIZES[3], 1))]
+    runs = []
+    for graphs in ("true", "false"):
+        toy = tiny.benchmark("what=train", "model=tiny", *tiny.SMALL, f"cuda_graphs={graphs}")
+        trainer = make_trainer(toy, CUDA, SIZES[3])
+        runs.append([step(trainer, batch) for _ in range(PLAIN_CALLS + 2) for batch in batches])
+        if isinstance(trainer.learn, CudaGraphs):
+            assert len(trainer.learn._recordings) == len(batches)
+        del trainer
+        free_memory()
+    for replayed, plain in zip(*runs, strict=True):
+        assert replayed == {name: pytest.approx(value, rel=2e-3, abs=1e-5) for name, value in plain.items()}
+
+
+@torch.no_grad()
+def test_replayed_predictions_are_the_plain_ones_wherever_the_model_goes():
+    trainer = make_trainer(settings("cuda_graphs=false"), CUDA, SIZES[3])
+    model = trainer.model.eval()
+    batches = [random_batch(size, 1, CUDA) for size in (SIZES[3], SIZES[2])]
+
+    def depths() -> list[Tensor]:
+        model.text_encoder.forget()
+        return [model(batch.image, batch.captions).metric_depth for batch in batches]
+
+    expected = depths()
+    replay_networks(model)
+    for _ in range(PLAIN_CALLS + 2):
+        for depth, exact in zip(depths(), expected, strict=True):
+            torch.testing.assert_close(depth, exact, rtol=1e-3, atol=0)
+    assert len(model.rescale._recordings) == len(batches)
+    with torch.cuda.stream(torch.cuda.Stream()):
+        torch.testing.assert_close(depths()[0], expected[0], rtol=1e-3, atol=0)
+    model.to("cpu").to(CUDA)
+    for parameter in model.parameters():
+        parameter.mul_(0.5)
+    for _ in range(PLAIN_CALLS + 2):
+        moved = depths()
+    assert not torch.allclose(moved[0], expected[0], rtol=1e-3)
+    vars(model)["rescale"] = model.rescale.function
+    torch.testing.assert_close(depths()[0], moved[0], rtol=1e-3, atol=0)
+
+
+def test_what_asks_the_device_is_not_recorded(caplog: pytest.LogCaptureFixture):
+    graphs = CudaGraphs(lambda values: values * values.max().item(), GraphMemory())
+    with torch.no_grad():
+        for number in range(1, PLAIN_CALLS + 4):
+            assert graphs(torch.full((2,), float(number), device=CUDA)).tolist() == [number**2] * 2
+    assert "cannot be recorded" in caplog.text
+    # What comes after it still is, and random numbers can be had.
+    assert torch.rand(2, device=CUDA).isfinite().all()
+    others = CudaGraphs(lambda values: values + 1, GraphMemory())
+    with torch.no_grad():
+        for number in range(PLAIN_CALLS + 3):
+            assert others(torch.full((2,), float(number), device=CUDA)).tolist() == [number + 1] * 2
+    assert len(others._recordings) == 1

@@ -11,7 +11,7 @@ def terms_of(batch: DepthBatch, *overrides: str) -> tuple[dict[str, torch.Tensor
     model, contrast, objective = tiny.parts(*overrides)
     features = model.encode(batch.image, batch.captions)
     output = model.rescale(features)
-    return objective(output, contrast(output, features), features.relative_depth, batch), model
+    return objective(output, contrast(output, features, tiny.partner(batch)), features.relative_depth, batch), model
 
 
 def test_total_is_the_weighted_sum_of_equation_9():
@@ -55,7 +55,7 @@ def test_a_term_of_weight_0_is_logged_and_leaves_the_gradient_alone(monkeypatch:
     output = model.rescale(features)
     # The square root's gradient at 0 is infinite, and 0 times infinity NaN.
     monkeypatch.setattr(objective.smoothness, "forward", lambda values, image: (values - values).sqrt().sum() + 3)
-    terms = objective(output, contrast(output, features), features.relative_depth, batch)
+    terms = objective(output, contrast(output, features, tiny.partner(batch)), features.relative_depth, batch)
     assert terms["smoothness"] == 6
     terms["total"].backward()
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)

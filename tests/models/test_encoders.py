@@ -35,7 +35,9 @@ def test_no_optimiser_sees_and_no_checkpoint_carries_frozen_weights():
     batch = tiny.batch()
     features = model.encode(batch.image, batch.captions)
     output = model.rescale(features)
-    objective(output, contrast(output, features), features.relative_depth, batch)["total"].backward()
+    objective(output, contrast(output, features, tiny.partner(batch)), features.relative_depth, batch)[
+        "total"
+    ].backward()
     frozen = [b for part in (model.image_encoder, model.text_encoder, model.relative_depth) for b in part.buffers()]
     assert len(frozen) > 50
     assert all(buffer.grad is None and not buffer.requires_grad for buffer in frozen)

@@ -14,7 +14,7 @@ def training_terms(experiment: str, *overrides: str) -> tuple[torch.nn.Module, d
     batch = tiny.batch()
     features = model.encode(batch.image, batch.captions, batch.relative_depth)
     output = model.rescale(features)
-    terms = objective(output, contrast(output, features), features.relative_depth, batch)
+    terms = objective(output, contrast(output, features, tiny.partner(batch)), features.relative_depth, batch)
     terms["total"].backward()
     return model, terms
 

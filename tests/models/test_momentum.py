@@ -26,7 +26,7 @@ def test_no_gradient_reaches_the_keys():
     model, contrast, _ = tiny.parts()
     batch = tiny.batch()
     features = model.encode(batch.image, batch.captions)
-    result = contrast(model.rescale(features), features)
+    result = contrast(model.rescale(features), features, tiny.partner(batch))
     assert result.queries.requires_grad
     assert not result.keys.requires_grad
     result.queries.sum().backward()
@@ -41,7 +41,7 @@ def test_queries_equal_keys_at_the_start():
     model, contrast, _ = tiny.parts()
     batch = tiny.batch()
     features = model.encode(batch.image, batch.captions)
-    result = contrast(model.rescale(features), features)
+    result = contrast(model.rescale(features), features, tiny.partner(batch))
     torch.testing.assert_close(result.queries.detach(), result.keys)
 
 
@@ -86,7 +86,7 @@ def test_the_features_of_both_heads_can_be_compared_instead(overrides: list[str]
     features = model.encode(batch.image, batch.captions)
     output = model.rescale(features)
     assert torch.cat(output.head_features, dim=1).shape == (2, channels, 8 * 2, 8 * 5)
-    result = contrast(output, features)
+    result = contrast(output, features, tiny.partner(batch))
     torch.testing.assert_close(result.queries.detach(), result.keys)
     # Cells of 7 pixels: 4x4 cells of features, of which 8 make the side of a token of 14 pixels.
     assert result.stride == 0.5
@@ -108,11 +108,11 @@ def test_features_that_do_not_fit_are_refused_in_words():
     batch = tiny.batch()
     features = model.encode(batch.image, batch.captions)
     with pytest.raises(UserError, match=r"set contrast\.projector\.width=32"):
-        contrast(model.rescale(features), features)
+        contrast(model.rescale(features), features, tiny.partner(batch))
     factor = [f"model/head@model.{head}=factor" for head in ("scale_head", "shift_head")]
     with pytest.raises(UserError, match="TR2M has no heads with features; use fused"):
         tiny.parts("model/decoder=none", *factor, maps)
     model, contrast, objective = tiny.parts(maps, "contrast.projector.width=32", "contrast.projector.pool=1")
     output = model.rescale(features)
     with pytest.raises(UserError, match=r"1\.75 pixels a side"):
-        objective(output, contrast(output, features), features.relative_depth, batch)
+        objective(output, contrast(output, features, tiny.partner(batch)), features.relative_depth, batch)

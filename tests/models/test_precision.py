@@ -28,7 +28,7 @@ def losses_and_maps(dtype: torch.dtype) -> tuple[dict[str, float], FrozenFeature
     torch.manual_seed(0)
     features = model.encode(batch.image, batch.captions)
     output = model.rescale(features)
-    terms = objective(output, contrast(output, features), features.relative_depth, batch)
+    terms = objective(output, contrast(output, features, tiny.partner(batch)), features.relative_depth, batch)
     terms["total"].backward()
     return {name: value.item() for name, value in terms.items()}, features, output, model.decoder.project.weight.grad
 
@@ -59,7 +59,7 @@ def test_contrast_computes_as_the_model_does():
     for dtype in (torch.float32, torch.bfloat16):
         model.set_precision(dtype)
         features = model.encode(batch.image, batch.captions)
-        keys[dtype] = contrast(model.rescale(features), features).keys.dtype
+        keys[dtype] = contrast(model.rescale(features), features, None).keys.dtype
     assert keys == {torch.float32: torch.float32, torch.bfloat16: torch.bfloat16}
 
 

@@ -122,7 +122,9 @@ def test_variants_of_the_tables_train_what_they_say(variant: str):
     batch = tiny.batch()
     features = model.encode(batch.image, batch.captions)
     output = model.rescale(features)
-    objective(output, contrast(output, features), features.relative_depth, batch)["total"].backward()
+    objective(output, contrast(output, features, tiny.partner(batch)), features.relative_depth, batch)[
+        "total"
+    ].backward()
     without = {name for name, p in model.named_parameters() if p.grad is None}
     attends_to_one = variant in ("single factors", "scale map only", "shift map only")
     assert without == (ONE_TOKEN if attends_to_one else set())

@@ -16,6 +16,7 @@ from tr2m.data.eval_regions import FullFrame
 from tr2m.evaluation.evaluator import EvaluationSet, ModelMethod, evaluate
 from tr2m.evaluation.protocol import Protocol
 from tr2m.experiment.settings import BenchmarkSettings
+from tr2m.models.cuda_graphs import replay_networks
 from tr2m.models.frozen.precision import pick_precision
 
 
@@ -38,6 +39,8 @@ class EvalBenchmark:
     def run(self, settings: BenchmarkSettings, device: torch.device) -> Measurement:
         model = build(settings.model, "model").to(device).eval()
         model.set_precision(pick_precision(settings.precision, device, training=False))
+        if settings.cuda_graphs:
+            replay_networks(model)
         method = ModelMethod(model)
         self.seconds(method, self.counts[0], self.batch_sizes[0], device)
         rows = []

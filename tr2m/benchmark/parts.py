@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,9 +20,38 @@ from tr2m.models.tr2m import TR2M
 from tr2m.training.run.run_log import RunLog
 from tr2m.training.trainer import Trainer
 
+_kept: list[tuple[BenchmarkSettings, torch.device, Trainer]] = []
+_keeping: list[None] = []
+
+
+@contextmanager
+def keep_trainer() -> Iterator[None]:
+    """Inside, `make_trainer` returns the last trainer again where the same one is wanted: to build it and to compile it
+    takes a minute.
+    """
+    _keeping.append(None)
+    try:
+        yield
+    finally:
+        _keeping.pop()
+        _kept.clear()
+
 
 def make_trainer(settings: BenchmarkSettings, device: torch.device, size: Sequence[int]) -> Trainer:
     """The trainer of configs/benchmark.yaml with random weights. It has not started and writes nothing."""
+    described = replace(settings, what={}, out=None, peers=None)
+    for *known, trainer in _kept:
+        if known == [described, device]:
+            return trainer
+    _kept.clear()
+    free_memory()
+    trainer = build_trainer(settings, device, size)
+    if _keeping:
+        _kept.append((described, device, trainer))
+    return trainer
+
+
+def build_trainer(settings: BenchmarkSettings, device: torch.device, size: Sequence[int]) -> Trainer:
     frames = RandomFrames(count=64, input_size=size)
     settings = replace(settings, cache=replace(settings.cache, folder=None))
     trainer = assemble_trainer(settings, [frames], [], RunLog(Path("unused"), {}, [], device))
@@ -30,10 +60,10 @@ def make_trainer(settings: BenchmarkSettings, device: torch.device, size: Sequen
 
 
 def make_plain_loop(settings: BenchmarkSettings, device: torch.device, size: Sequence[int]) -> PlainLoop:
-    """The plain loop over networks like those of `make_trainer`, in float32, with an AdamW of the same options, not
+    """The plain loop over networks like those of `build_trainer`, in float32, with an AdamW of the same options, not
     fused.
     """
-    trainer = make_trainer(replace(settings, compile=False, precision="float32"), device, size)
+    trainer = build_trainer(replace(settings, compile=False, cuda_graphs=False, precision="float32"), device, size)
     # The trainer's parameters hold on to its buffer of gradients, which this loop has no use for.
     for parameter in trainer.parameters:
         parameter.grad = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from tr2m.benchmark.measurement import Measurement, sides
@@ -17,8 +17,9 @@ from tr2m.benchmark.random_frames import random_batch
 from tr2m.benchmark.timing import MIB, PeakMemory, repeat, summary
 from tr2m.build import build
 from tr2m.experiment.settings import BenchmarkSettings
-from tr2m.models.compilation import compile_networks
+from tr2m.models.compilation import compile_networks, compile_pieces
 from tr2m.models.contract import RescalingModel
+from tr2m.models.cuda_graphs import replay_networks
 from tr2m.models.frozen.precision import pick_precision
 from tr2m.models.tr2m import TR2M
 
@@ -27,8 +28,9 @@ CAPTION = "a bedroom with a bed and two lamps"
 
 @dataclass(frozen=True)
 class PredictBenchmark:
-    """Batches of one, random weights. TR2M in float32, then all networks in the precision that was asked for, and how
-    far TR2M then is from float32. The peers are those of configs/baseline that the config names.
+    """Batches of one, random weights. TR2M in float32, neither compiled nor replayed; then all networks in the
+    precision that was asked for, compiled and replayed if it was asked for, and how far TR2M then is from float32. The
+    peers are those of configs/baseline that the config names.
 
     Args:
         size: (height, width) that TR2M sees; the peers resize it by their own rules.
@@ -44,13 +46,14 @@ class PredictBenchmark:
         image = random_batch(self.size, 1, device).image
         precision = pick_precision(settings.precision, device, training=False)
         model = build(settings.model, "model").to(device).eval()
-        if settings.compile:
-            compile_networks(model)
-        rows, notes = [self.ours(model, image)], {"size": sides(self.size), "compile": settings.compile}
+        rows, notes = [], {"size": sides(self.size), "compile": settings.compile, "CUDA graphs": settings.cuda_graphs}
+        exact = features_and_depth(model, image)
         if precision != torch.float32:
-            exact = features_and_depth(model, image)
-            model.set_precision(precision)
             rows.append(self.ours(model, image))
+            model.set_precision(precision)
+        speed_up(model, settings)
+        rows.append(self.ours(model, image))
+        if precision != torch.float32:
             notes |= {
                 f"{name}, difference from float32": relative_error(values, exact[name])
                 for name, values in features_and_depth(model, image).items()
@@ -60,6 +63,7 @@ class PredictBenchmark:
             free_memory()
             network = build(peer["method"]["model"]).to(device)
             network.set_precision(precision)
+            speed_up(network, settings)
             rows.append(self.row(name, network.num_weights, precision, lambda network=network: network(image), device))
         return Measurement("predict", device, rows, notes)
 
@@ -95,6 +99,14 @@ class PredictBenchmark:
             "encoders (s)": None,
             "heads (s)": None,
         }
+
+
+def speed_up(network: nn.Module, settings: BenchmarkSettings) -> None:
+    """Compile and replay TR2M or a peer, as far as the settings ask for it."""
+    if settings.compile:
+        compile_networks(network) if isinstance(network, RescalingModel) else compile_pieces(network)
+    if settings.cuda_graphs:
+        replay_networks(network)
 
 
 def features_and_depth(model: RescalingModel, image: Tensor) -> dict[str, Tensor]:

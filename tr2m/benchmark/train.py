@@ -24,7 +24,6 @@ from tr2m.errors import UserError
 from tr2m.experiment.settings import BenchmarkSettings
 from tr2m.feature_cache.find import check_complete, find_caches
 from tr2m.feature_cache.store import FeatureCache
-from tr2m.models.compilation import compile_networks
 from tr2m.training.loading import with_captions_ahead
 from tr2m.training.trainer import Trainer
 from tr2m.types import DepthBatch
@@ -59,12 +58,10 @@ class TrainBenchmark:
     def run(self, settings: BenchmarkSettings, device: torch.device) -> Measurement:
         if min(self.batch_sizes) < process_count():
             raise UserError(f"what.batch_sizes={self.batch_sizes} leaves some of {process_count()} processes idle")
-        trainer = make_trainer(replace(settings, compile=False), device, self.sizes[0])
+        trainer = make_trainer(settings, device, self.sizes[0])
         datasets = self.datasets(settings)
         caches = self.caches(settings, trainer, datasets)
         flops = [self.operations(trainer, dataset) for dataset in datasets]
-        if settings.compile:
-            compile_networks(trainer.model)
         ceiling = matrix_ceiling(device, self.matrix_side)
         cases = list(itertools.product(zip(datasets, flops, strict=True), self.batch_sizes))
         progress = tqdm(cases, desc="train", disable=None if is_main() else True)
@@ -132,6 +129,7 @@ class TrainBenchmark:
     ) -> dict[str, Any]:
         free_memory()
         batches = self.batches(trainer, dataset, batch_size, caches)
+        (first,) = repeat(lambda: trainer.train_step(next(batches)), trainer.device, repeats=1, warmup=0)
         with PeakMemory(trainer.device) as memory:
             seconds = repeat(lambda: trainer.train_step(next(batches)), trainer.device, self.steps, self.warmup)
         timing = summary(seconds)
@@ -147,6 +145,7 @@ class TrainBenchmark:
             "spread": timing["spread"],
             "TFLOP": step_flop / 1e12,
             "utilisation": step_flop / timing["seconds"] / (ceiling * process_count()),
+            "first step (s)": first,
             "peak (MiB)": None if memory.peak is None else memory.peak / MIB,
             "added by the step (MiB)": None if memory.added is None else memory.added / MIB,
             **{f"{phase} (s)": seconds for phase, seconds in phases.items()},
@@ -157,7 +156,7 @@ class TrainBenchmark:
         self, trainer: Trainer, dataset: DepthDataset, batch_size: int, caches: Sequence[FeatureCache]
     ) -> Iterator[list[DepthBatch]]:
         """This process's part of each step, as many as a row takes."""
-        steps = self.warmup + 2 * self.steps
+        steps = 1 + self.warmup + 2 * self.steps
         if self.frames == "data":
             source = real_steps(dataset, steps, batch_size, trainer.settings.workers, trainer.device, caches)
         else:

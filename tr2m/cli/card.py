@@ -29,6 +29,7 @@ def main(arguments: list[str]) -> None:
     # After the cheap checks, so that a typing mistake is answered at once.
     import tr2m
     from tr2m.benchmark.card import CardReport, CardSettings, gpu_tests
+    from tr2m.benchmark.parts import keep_trainer
     from tr2m.build import build, read_settings
     from tr2m.experiment.compose import pick_device
     from tr2m.experiment.parameters import without_weights
@@ -42,6 +43,7 @@ def main(arguments: list[str]) -> None:
         name: partial(build(part.what, "what").run, part, device) for name, part in benchmarks.items()
     }
     report = CardReport(Path(settings.out))
-    report.measure(parts, time.monotonic() + seconds)
+    with keep_trainer():
+        report.measure(parts, time.monotonic() + seconds)
     print(report.markdown())
     print(f"written to {report.folder}/report.md and report.json")

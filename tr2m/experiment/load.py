@@ -17,6 +17,7 @@ from tr2m.experiment.parameters import without_weights
 from tr2m.experiment.released import locate, read_released
 from tr2m.files import file_sha256
 from tr2m.models.contract import RescalingModel
+from tr2m.models.cuda_graphs import replay_networks
 from tr2m.models.frozen.precision import Precision, pick_precision
 from tr2m.training.run.checkpoint import as_checkpoint, check_fingerprints, check_parts, load_weights, read_tensors
 from tr2m.training.run.published import WEIGHTS, read_published
@@ -110,7 +111,9 @@ def model_of(
     model.provenance = {name: state.get(name) for name in PROVENANCE}
     device = torch.device(device)
     model.set_precision(pick_precision(precision, device, training=False))
-    return model.to(device).eval()
+    model.to(device).eval()
+    replay_networks(model)
+    return model
 
 
 def check_unit(model: RescalingModel, unit: Unit, what: str) -> None:

@@ -62,6 +62,8 @@ class ExperimentSettings(FolderSettings):
     """Of training frames, one of each data set's own, or none."""
     compile: bool
     """torch.compile for the networks."""
+    cuda_graphs: bool
+    """Replay on CUDA what is done for batches of a shape that was seen before."""
     precision: Precision
     """Of the networks; auto: bfloat16 on CUDA, else float32."""
     model: dict[str, Any]

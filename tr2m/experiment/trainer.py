@@ -10,6 +10,7 @@ from tr2m.experiment.settings import ExperimentSettings
 from tr2m.experiment.start import Start
 from tr2m.feature_cache.find import check_complete, find_caches
 from tr2m.models.compilation import compile_networks
+from tr2m.models.cuda_graphs import CudaGraphs, replay_networks
 from tr2m.models.frozen.precision import pick_precision
 from tr2m.training.run.run_log import RunLog
 from tr2m.training.seeding import seed_everything
@@ -38,15 +39,18 @@ def assemble_trainer(
         start.log_what_is_new(contrast)
     if settings.trainer.panels and validation_sets:
         model.require_maps(f"trainer.panels={settings.trainer.panels}")
+    objective = build(settings.objective, "objective")
     caches = find_caches(settings.cache, settings.augmentation, settings.model, model)
     check_complete(caches, train_sets)
     if settings.compile:
         compile_networks(model)
+        for part in (contrast, objective):
+            part.compile(dynamic=False)
     parameters = [p for module in (model, contrast) for p in module.parameters() if p.requires_grad]
-    return Trainer(
+    trainer = Trainer(
         model=model,
         contrast=contrast,
-        objective=build(settings.objective, "objective"),
+        objective=objective,
         optimizer=build(settings.optim.optimizer, "optim.optimizer", params=parameters),
         schedule=build(settings.optim.schedule, "optim.schedule"),
         train_sets=train_sets,
@@ -56,3 +60,6 @@ def assemble_trainer(
         seed=settings.seed,
         caches=caches,
     )
+    if settings.cuda_graphs:
+        trainer.learn = CudaGraphs(trainer.learn, replay_networks(model), with_gradient=True)
+    return trainer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -27,10 +27,10 @@ def compile_networks(model: nn.Module, backend: str | Callable[..., Any] = "indu
     torch.compiler.config.recompile_limit = MAX_SHAPES
     for name, network in model.named_children():
         if name in COMPILED:
-            for piece in pieces_of(network):
-                piece.compile(dynamic=False, backend=backend)
+            compile_pieces(network, backend)
 
 
-def pieces_of(network: nn.Module) -> Sequence[nn.Module]:
-    """What of a network is compiled each by itself."""
-    return network.pieces() if isinstance(network, FrozenModule) else [network]
+def compile_pieces(network: nn.Module, backend: str | Callable[..., Any] = "inductor") -> None:
+    """Let torch.compile fuse what one network does."""
+    for piece in network.pieces() if isinstance(network, FrozenModule) else [network]:
+        piece.compile(dynamic=False, backend=backend)

@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from tr2m.models.resize import resize
+
 
 class TokenGrid(nn.Module):
     """The tokens at their places, and nothing else: for heads that need no decoder."""
@@ -56,8 +58,3 @@ class ResidualUnit(nn.Module):
 def on_grid(tokens: Float[Tensor, "B N D"], grid: tuple[int, int]) -> Float[Tensor, "B D h w"]:
     """Tokens, which come row by row, as a feature map."""
     return tokens.transpose(1, 2).unflatten(2, grid)
-
-
-def resize(features: Float[Tensor, "B C h w"], size: tuple[int, int]) -> Float[Tensor, "B C H W"]:
-    """Bilinear, the centres of the corner cells stay in place (`align_corners`)."""
-    return F.interpolate(features, size, mode="bilinear", align_corners=True)

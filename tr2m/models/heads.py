@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from tr2m.models.decoder import resize
 from tr2m.models.frozen.precision import full_precision
+from tr2m.models.resize import resize
 
 MAP_SCALE = 0.01
 """A map is 0.01 * exp(logit) (released)."""
@@ -43,19 +43,24 @@ class MapHead(nn.Module):
         that is not finite, and prediction counts such pixels.
         """
         features = self.mid(decoded)
-        hidden = F.relu(self.hidden(resize(features, size)))
-        # A logit near 5 in bfloat16 is off by up to 0.016, and so would be depth, by as many parts of one. A float32
-        # copy of all channels at full size is made for one image at a time, and made again in the backward pass.
-        if torch.compiler.is_exporting():  # a graph for any number of images
-            return PositiveMap(MAP_SCALE * self._logit(hidden).exp(), features)
-        logits = torch.cat(
+        return PositiveMap(MAP_SCALE * self._logits(F.relu(self.hidden(resize(features, size)))).exp(), features)
+
+    def _logits(self, hidden: Float[Tensor, "B C H W"]) -> Float[Tensor, "B H W"]:
+        if (
+            torch.compiler.is_compiling()
+        ):  # into one kernel, which makes no copy; or exporting, for any number of images
+            return self._logit(hidden)
+        # A float32 copy of all channels at full size: for one image at a time, and again in the backward pass.
+        return torch.cat(
             [checkpoint(self._logit, image, use_reentrant=False, preserve_rng_state=False) for image in hidden.split(1)]
         )
-        return PositiveMap(MAP_SCALE * logits.exp(), features)
 
     def _logit(self, hidden: Float[Tensor, "B C H W"]) -> Float[Tensor, "B H W"]:
+        # In bfloat16, a logit near 5 is off by up to 0.016, and so would be depth, by as many parts of one.
         with full_precision(hidden.device):
-            return self.to_logit(hidden.float())[:, 0]
+            cells = hidden.float().permute(0, 2, 3, 1)
+            logit = torch.mv(cells.flatten(0, 2), self.to_logit.weight.flatten()) + self.to_logit.bias
+            return logit.view(cells.shape[:3])
 
 
 class FactorHead(nn.Module):

@@ -76,11 +76,12 @@ class MomentumContrast(nn.Module):
         """The encoder of `model` that the momentum branch follows."""
         return model.rescale_encoder if self.features == "fused" else model.map_encoder()
 
-    def forward(self, output: DepthOutput, features: Any) -> ContrastFeatures:
+    def forward(self, output: DepthOutput, features: Any, partner: Int[Tensor, " B"] | None) -> ContrastFeatures:
         """Queries from what the model made of `features`, keys from the same features through the moving copy.
 
         Args:
             features: what the encoder takes; its `grid` is the tokens', its `precision` the networks'.
+            partner: of `another_image`.
         """
         compared = (
             output.fused_tokens if self.features == "fused" else torch.cat(with_maps(output).head_features, dim=1)
@@ -91,7 +92,7 @@ class MomentumContrast(nn.Module):
                 keys = self.momentum_projector(self.momentum_encoder(features), features.grid)
         cells_per_token = 1 if compared.ndim == 3 else compared.shape[2] / features.grid[0]
         stride = self.projector.stride / cells_per_token
-        return ContrastFeatures(queries, keys, another_image(len(keys), keys.device), stride)
+        return ContrastFeatures(queries, keys, partner, stride)
 
     @torch.no_grad()
     def update(self, model: RescalingModel) -> None:
@@ -111,7 +112,7 @@ class NoContrast(nn.Module):
     def __init__(self, model: RescalingModel) -> None:
         super().__init__()
 
-    def forward(self, output: DepthOutput, features: Any) -> None:
+    def forward(self, output: DepthOutput, features: Any, partner: Int[Tensor, " B"] | None) -> None:
         return None
 
     def update(self, model: RescalingModel) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,9 +21,10 @@ from tr2m.feature_cache.store import FeatureCache
 from tr2m.losses.objective import Objective
 from tr2m.models.contract import RescalingModel
 from tr2m.models.finite import check_finite
-from tr2m.models.momentum import MomentumContrast, NoContrast
+from tr2m.models.momentum import MomentumContrast, NoContrast, another_image
 from tr2m.training.collector import QuietCollector
 from tr2m.training.gradients import GradientBuffer
+from tr2m.training.learning import Learning
 from tr2m.training.loading import training_loader, with_captions_ahead
 from tr2m.training.progress import Progress
 from tr2m.training.report import RunReport
@@ -39,7 +40,7 @@ from tr2m.training.seeding import seed_step
 from tr2m.training.settings import TrainerSettings
 from tr2m.training.training_depth import TrainingDepth
 from tr2m.training.validation import Validation, ValidationSet
-from tr2m.training.window import MAPS, LogWindow, StepRecord, map_ranges
+from tr2m.training.window import MAPS, LogWindow, StepRecord
 from tr2m.types import DepthBatch
 
 logger = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ class Trainer:
         self.last_step = total_steps if settings.max_steps is None else min(settings.max_steps, total_steps)
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.gradients = GradientBuffer(self.parameters, [*self.objective.terms, "total", "pseudo_gate"])
+        self.learn: Callable[..., Tensor] = Learning(self.model, self.contrast, self.objective, self.gradients)
         self.collector = QuietCollector()
         self.window = LogWindow(self.log.folder, settings.skip_nonfinite)
         self.report = RunReport(settings.log_every, ["total", *self.objective.terms])
@@ -178,11 +180,7 @@ class Trainer:
     def backward(self, batch: DepthBatch) -> Tensor:
         """Add the gradient and the terms of one part of the batch; returns the ranges of its maps."""
         features = self.model.encode(batch.image, batch.captions, batch.relative_depth, batch.image_tokens)
-        output = self.model.rescale(features)
-        contrast = self.contrast(output, features)
-        terms = self.objective(output, contrast, features.relative_depth, batch)
-        self.gradients.add(terms, len(batch.captions))
-        return map_ranges(batch, output)
+        return self.learn(batch.maps, features, another_image(len(batch.captions), self.device))
 
     def write_window(self) -> None:
         """Log the mean terms of the steps since the last call. Raises NonFiniteLossError or UserError if there were too

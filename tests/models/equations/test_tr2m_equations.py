@@ -50,7 +50,9 @@ def test_variants_train_and_make_the_depth_of_their_maps(variant: str):
     expected = 1 / (output.scale_map * features.relative_depth + output.shift_map).clamp(min=1e-5)
     torch.testing.assert_close(output.metric_depth, expected)
     assert output.head_features == ()
-    objective(output, contrast(output, features), features.relative_depth, batch)["total"].backward()
+    objective(output, contrast(output, features, tiny.partner(batch)), features.relative_depth, batch)[
+        "total"
+    ].backward()
     assert all(p.grad is not None for p in model.parameters())
 
 

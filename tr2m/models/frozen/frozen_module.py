@@ -58,6 +58,10 @@ class FrozenModule(nn.Module):
         """The parts of the network that torch.compile takes each by itself: equal blocks are compiled once."""
         return [self.network]
 
+    def replayed(self) -> nn.Module:
+        """The module whose forward is recorded as a CUDA graph: tensors in, tensors out."""
+        return self
+
     def fingerprint(self) -> str:
         """SHA-256 of all weights and buffers in float32: a checkpoint stores it, loading compares it."""
         if self._fingerprint is None:

@@ -37,16 +37,25 @@ class PositionCache:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[int, int, torch.device, torch.dtype], Tensor] = {}
+        self._recorded: list[Tensor] = []
+        """CUDA graphs go on reading these."""
 
     @torch.compiler.disable
     def __call__(self, table: Float[Tensor, "1 L D"], grid: tuple[int, int]) -> Float[Tensor, "1 N D"]:
         key = (*grid, table.device, table.dtype)
-        if key not in self._kept:
+        recording = table.is_cuda and torch.cuda.is_current_stream_capturing()
+        if key in self._kept:
+            if recording:
+                self._recorded.append(self._kept[key])
+            return self._kept[key]
+        with torch.no_grad():
+            positions = interpolate_positions(table, grid)
+        # What is recorded has no values before it is replayed, and is not kept.
+        if not recording:
             if len(self._kept) >= GRIDS_KEPT:
                 del self._kept[next(iter(self._kept))]
-            with torch.no_grad():
-                self._kept[key] = interpolate_positions(table, grid)
-        return self._kept[key]
+            self._kept[key] = positions
+        return positions
 
 
 def use_in_timm(network: Any) -> None:

@@ -83,6 +83,9 @@ class CLIPTextEncoder(TextEncoder):
             del self._cache[next(iter(self._cache))]
         return torch.stack(features), torch.stack(valid)
 
+    def replayed(self) -> nn.Module:
+        return self.network
+
     def set_precision(self, precision: torch.dtype) -> None:
         super().set_precision(precision)
         self.forget()
