@@ -20,6 +20,7 @@ from tr2m.experiment.settings import BenchmarkSettings
 from tr2m.models.compilation import compile_networks, compile_pieces
 from tr2m.models.contract import RescalingModel
 from tr2m.models.cuda_graphs import replay_networks
+from tr2m.models.frozen.frozen_module import FrozenModule
 from tr2m.models.frozen.precision import pick_precision
 from tr2m.models.tr2m import TR2M
 
@@ -102,9 +103,13 @@ class PredictBenchmark:
 
 
 def speed_up(network: nn.Module, settings: BenchmarkSettings) -> None:
-    """Compile and replay TR2M or a peer, as far as the settings ask for it."""
-    if settings.compile:
-        compile_networks(network) if isinstance(network, RescalingModel) else compile_pieces(network)
+    """Compile and replay TR2M or a peer, if the settings ask for it. A peer without equal blocks, whose compilation
+    would take minutes, is replayed only.
+    """
+    if settings.compile and isinstance(network, RescalingModel):
+        compile_networks(network)
+    elif settings.compile and isinstance(network, FrozenModule) and len(network.pieces()) > 1:
+        compile_pieces(network)
     if settings.cuda_graphs:
         replay_networks(network)
 

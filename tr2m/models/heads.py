@@ -58,9 +58,9 @@ class MapHead(nn.Module):
     def _logit(self, hidden: Float[Tensor, "B C H W"]) -> Float[Tensor, "B H W"]:
         # In bfloat16, a logit near 5 is off by up to 0.016, and so would be depth, by as many parts of one.
         with full_precision(hidden.device):
+            weight, bias = self.to_logit.parameters()
             cells = hidden.float().permute(0, 2, 3, 1)
-            logit = torch.mv(cells.flatten(0, 2), self.to_logit.weight.flatten()) + self.to_logit.bias
-            return logit.view(cells.shape[:3])
+            return (torch.mv(cells.flatten(0, 2), weight.flatten()) + bias).view(cells.shape[:3])
 
 
 class FactorHead(nn.Module):
