@@ -61,7 +61,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Recorded:
         return Recording(Stage(function, own, result).replay, list(tensors_in(own)), result, weight)
 
     monkeypatch.setattr(Recording, "of", record)
-    monkeypatch.setattr(CudaGraphs, "_can_replay", lambda self, device: self.recordable)
+    monkeypatch.setattr(CudaGraphs, "_can_replay", lambda self, device: self.recordable and not cuda_graphs._off)
     return made
 
 
@@ -118,6 +118,25 @@ def test_weights_that_were_replaced_are_recorded_anew_and_changed_ones_are_read(
     for _ in range(3):
         assert graphs(torch.ones(1, 1, dtype=torch.float64)).item() == 3
     assert len(recorded) == 2
+
+
+@torch.no_grad()
+def test_a_model_is_replayed_in_the_precision_it_has_now(recorded: Recorded, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cuda_graphs, "on_cuda", lambda model: True)
+    model, _, _ = tiny.parts()
+    batch = tiny.batch()
+    replay_networks(model)
+    for precision in (torch.float32, torch.bfloat16):
+        before = len(recorded)
+        model.set_precision(precision)
+        for _ in range(PLAIN_CALLS + 2):
+            model.text_encoder.forget()
+            replayed = model(batch.image, batch.captions).metric_depth
+        # Image, text (a caption at a time, on a CPU), relative depth, and what is trained.
+        assert len(recorded) == before + 4
+        monkeypatch.setattr(cuda_graphs, "_off", [None])
+        torch.testing.assert_close(replayed, model(batch.image, batch.captions).metric_depth)
+        monkeypatch.setattr(cuda_graphs, "_off", [])
 
 
 def test_what_cannot_be_recorded_is_called_as_it_is_and_said_so(

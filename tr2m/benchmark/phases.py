@@ -56,8 +56,8 @@ def time_phases(trainer: Trainer, batches: Iterator[Sequence[DepthBatch]], steps
     clock = PhaseClock(trainer.device)
     clock.watch(trainer.model, "encode", "encode")
     clock.watch(trainer.model, "rescale", "fuse and heads")
-    clock.watch(trainer.contrast, "forward", "momentum keys")
-    clock.watch(trainer.objective, "forward", "losses")
+    for module, phase in ((trainer.contrast, "momentum keys"), (trainer.objective, "losses")):
+        clock.watch(module, "forward" if module._compiled_call_impl is None else "_compiled_call_impl", phase)
     clock.watch(trainer.gradients, "add", "backward")
     clock.watch(trainer.gradients, "average", "optimiser")
     clock.watch(trainer.optimizer, "step", "optimiser")

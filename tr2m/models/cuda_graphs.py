@@ -32,14 +32,18 @@ def replay_networks(model: nn.Module) -> GraphMemory:
     is not on CUDA. Returns the memory of the graphs, which others of the same run can use.
     """
     memory = GraphMemory()
-    if next(chain(model.parameters(), model.buffers())).device.type == "cuda":
+    if on_cuda(model):
         for network in model.modules():
             if isinstance(network, FrozenModule):
                 owner = network.replayed()
-                owner.forward = CudaGraphs(owner.forward, memory, network)
+                owner.forward = CudaGraphs(owner.forward, memory, network.network)
         if isinstance(model, RescalingModel):
             vars(model)["rescale"] = CudaGraphs(model.rescale, memory, model)
     return memory
+
+
+def on_cuda(model: nn.Module) -> bool:
+    return next(chain(model.parameters(), model.buffers())).device.type == "cuda"
 
 
 @dataclass
@@ -87,6 +91,7 @@ class CudaGraphs:
         self.function = function
         self.memory = memory
         self.weights = weights
+        self.first_weight = None if weights is None else place_of_first(weights)
         self.with_gradient = with_gradient
         self.recordable = True
         self._calls: defaultdict[Any, int] = defaultdict(int)
@@ -101,7 +106,7 @@ class CudaGraphs:
         device = next(tensors_in(arguments)).device
         if not self._can_replay(device):
             return self.function(*arguments)
-        first = None if self.weights is None else next(chain(self.weights.parameters(), self.weights.buffers()))
+        first = None if self.first_weight is None else getattr(*self.first_weight)
         place = None if first is None else (first.data_ptr(), first.dtype)
         modes = (torch.is_inference_mode_enabled(), torch.is_autocast_enabled("cuda"))
         key = (signature(arguments), place, modes)
@@ -115,7 +120,8 @@ class CudaGraphs:
                 except RuntimeError as error:
                     self.recordable = False
                     release_generator(device)
-                    logger.warning("%s is launched kernel by kernel, it cannot be recorded: %s", self.function, error)
+                    name = getattr(self.function, "__qualname__", type(self.function).__name__)
+                    logger.warning("%s is launched kernel by kernel, it cannot be recorded: %s", name, error)
                     return self.function(*arguments)
             return self._recordings[key](arguments)
 
@@ -153,7 +159,8 @@ class Recording:
         pool = None if memory.first is None else memory.first.pool()
         # Other threads, which read files and pin memory, may go on meanwhile.
         recorded = torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local")
-        with torch.cuda.device(device), recorded:
+        # A recording that fails leaves its own stream in the place of the one before.
+        with torch.cuda.device(device), torch.cuda.stream(torch.cuda.current_stream(device)), recorded:
             result = function(*own)
         memory.first = memory.first or graph
         return cls(graph.replay, list(tensors_in(own)), result, None if weight is None else weight.detach())
@@ -164,6 +171,17 @@ class Recording:
         self.replay()
         # All graphs share their memory: the next one that is replayed writes into this result.
         return map_tensors(self.result, torch.clone)
+
+
+def place_of_first(network: nn.Module) -> tuple[nn.Module, str]:
+    """The module that has the first weight of `network`, and the weight's name there: what is found there is always the
+    current one, and finding it again costs nothing.
+    """
+    return next(
+        (module, name)
+        for module in network.modules()
+        for name, _ in chain(module.named_parameters(recurse=False), module.named_buffers(recurse=False))
+    )
 
 
 def release_generator(device: torch.device) -> None:
