@@ -46,9 +46,8 @@ class MapHead(nn.Module):
         return PositiveMap(MAP_SCALE * self._logits(F.relu(self.hidden(resize(features, size)))).exp(), features)
 
     def _logits(self, hidden: Float[Tensor, "B C H W"]) -> Float[Tensor, "B H W"]:
-        if (
-            torch.compiler.is_compiling()
-        ):  # into one kernel, which makes no copy; or exporting, for any number of images
+        # Compiled it is one kernel, which makes no copy, and exported it takes any number of images.
+        if torch.compiler.is_compiling():
             return self._logit(hidden)
         # A float32 copy of all channels at full size: for one image at a time, and again in the backward pass.
         return torch.cat(
