@@ -94,6 +94,23 @@ def test_results_of_two_commands_are_not_mixed(
     assert predicted == ["a", "a", "b"]
 
 
+def test_a_prediction_states_its_precision_and_none_in_another_is_added(
+    checkpoint: Path, tmp_path: Path, predicted: list[str]
+):
+    command = arguments(checkpoint, photo(tmp_path / "a.png"), tmp_path / "out", "--resume", "--precision")
+    run([*command, "float32"])
+    facts = json.loads((tmp_path / "out/a/prediction.json").read_text())
+    assert facts["precision"] == "float32"
+    depth = np.load(tmp_path / "out/a/depth.npy")
+    run([*command, "float32"])
+    assert predicted == ["a"]
+    with pytest.raises(UserError, match='out/a: precision was "float32", is "bfloat16"'):
+        run([*command, "bfloat16"])
+    command.remove("--resume")
+    run([*command, "bfloat16"])
+    assert not np.array_equal(np.load(tmp_path / "out/a/depth.npy"), depth)
+
+
 def test_another_checkpoint_under_the_same_name_is_another_command(
     checkpoint: Path, tmp_path: Path, predicted: list[str]
 ):

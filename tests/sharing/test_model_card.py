@@ -30,7 +30,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], P
     model = model_of(state, "x", "cpu")
     scored = [EvaluationSet(Flat([2.0, 3.0], [48, 48], "near"), PROTOCOL)]
     (evaluation,) = evaluate(ModelMethod(model), scored, trainer.device, 0)
-    facts = provenance(state["config"], folder / "checkpoints/last.pt", trainer.device)
+    facts = provenance(state["config"], folder / "checkpoints/last.pt", trainer.device, trainer.model.precision)
     path = save_evaluation(evaluation, folder / "eval", "near", facts)
     return state, path, json.loads(path.read_text())
 

@@ -14,6 +14,7 @@ from tr2m.inference.files import save_prediction
 from tr2m.inference.inputs import describe_captions, rgb_of
 from tr2m.inference.predict import Prediction, predict_each
 from tr2m.models.contract import RescalingModel
+from tr2m.models.frozen.precision import name_of
 from tr2m.points.camera import Camera
 from tr2m.points.files import save_scene
 from tr2m.types import Unit
@@ -73,7 +74,12 @@ def answer(
     notes = [f"Cut after 77 tokens: “{c['caption'][:60]}…”" for c in captions if c["cut"]]
     if prediction.nonfinite_pixels:
         notes.append(f"{prediction.nonfinite_pixels:,} pixels are NaN or infinite: black in the maps.")
-    facts = {"image": picture.name, "captions": captions, "checkpoint": checkpoint}
+    facts = {
+        "image": picture.name,
+        "captions": captions,
+        "checkpoint": checkpoint,
+        "precision": name_of(model.precision),
+    }
     scene = folder.with_name(f"{folder.name}_scene")
     scene.mkdir(parents=True)
     image = rgb_of(picture)

@@ -21,7 +21,7 @@ from tr2m.models.compilation import compile_networks, compile_pieces
 from tr2m.models.contract import RescalingModel
 from tr2m.models.cuda_graphs import replay_networks
 from tr2m.models.frozen.frozen_module import FrozenModule
-from tr2m.models.frozen.precision import pick_precision
+from tr2m.models.frozen.precision import name_of, pick_precision
 from tr2m.models.tr2m import TR2M
 
 CAPTION = "a bedroom with a bed and two lamps"
@@ -92,7 +92,7 @@ class PredictBenchmark:
             timing = summary(repeat(predict, device, self.repeats, self.warmup))
         return {
             "network": name,
-            "precision": str(precision).removeprefix("torch."),
+            "precision": name_of(precision),
             "weights (M)": weights / 1e6,
             "latency (s)": timing["seconds"],
             "spread": timing["spread"],

@@ -48,17 +48,17 @@ def main(config: dict[str, Any]) -> None:
     sets = build_evaluation_sets(settings.dataset, settings.protocol, settings.captions)
     with process_group(device):
         if baseline:
-            facts = {"method": baseline.name, "checkpoint": None, "environment": environment(device)}
+            facts = {"method": baseline.name, "checkpoint": None, "precision": "float32"}
+            facts["environment"] = environment(device)
             home = Path(settings.paths.outputs, baseline.name)
             method = build_baseline(baseline, sets, device)
             sets = show_as_published(sets, baseline)
         else:
             checkpoint = find_checkpoint(settings.ckpt or "")
             state = read_trained(checkpoint)
-            facts = provenance(state["config"], checkpoint, device)
             home = home_of(settings.ckpt or "", checkpoint, state, Path(settings.paths.outputs))
             model = model_of(state, str(checkpoint), device, precision=settings.precision)
-            facts["precision"] = str(model.precision).removeprefix("torch.")
+            facts = provenance(state["config"], checkpoint, device, model.precision)
             check_unit(model, sets[0].dataset.unit, sets[0].dataset.name)
             note_size_mismatch(sets[0].dataset.input_size, model.input_sizes)
             method = CaptionAverage(model, sets[0].dataset) if captions == "average" else ModelMethod(model)

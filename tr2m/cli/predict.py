@@ -83,6 +83,12 @@ def main(arguments: list[str]) -> None:
     camera.add_argument("--focal-px", type=float, help="focal length in pixels of the photo, for points and mesh")
     camera.add_argument("--fov-deg", type=float, help="horizontal field of view in degrees, instead of --focal-px")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:<number> or mps (%(default)s)")
+    parser.add_argument(
+        "--precision",
+        default="auto",
+        choices=("auto", "float32", "bfloat16"),
+        help="of the networks; auto is bfloat16 where the device multiplies in it, else float32",
+    )
     given = with_given(parse_flags(parser, arguments))
     if given.image.suffix.lower() in CLIP_SUFFIXES:
         run_clip(given)
@@ -143,6 +149,7 @@ def run(arguments: Namespace) -> None:
     from tr2m.inference.files import check_out
     from tr2m.inference.resume import unfinished
     from tr2m.inference.run import PredictSettings, predict_photos, problems
+    from tr2m.models.frozen.precision import name_of, pick_precision
 
     check_out(arguments.out, [photo.name for photo in chosen])
     device = pick_device(arguments.device)
@@ -151,6 +158,7 @@ def run(arguments: Namespace) -> None:
         kinds=tuple(arguments.save),
         checkpoint=str(arguments.ckpt),
         checkpoint_sha256=checkpoint_sha256(arguments.ckpt),
+        precision=name_of(pick_precision(arguments.precision, device, training=False)),
         input_size=arguments.input_size,
         model_unit=arguments.unit,
         unit=arguments.save_unit,
@@ -164,7 +172,7 @@ def run(arguments: Namespace) -> None:
         print(f"{left_out}: {photos.listing(others)}", file=sys.stderr)
     failed: dict[photos.Photo, str] = {}
     if todo:
-        model = load_model(arguments.ckpt, device)
+        model = load_model(arguments.ckpt, device, precision=settings.precision)
         check_unit(model, arguments.unit, "--unit")
         failed = predict_photos(model, todo, settings)
     if len(chosen) > 1 or not todo:
@@ -190,6 +198,7 @@ def run_clip(arguments: Namespace) -> None:
     from tr2m.experiment.load import check_unit, checkpoint_sha256, load_model
     from tr2m.inference.files import check_out
     from tr2m.inference.inputs import captions_of
+    from tr2m.models.frozen.precision import name_of
     from tr2m.video.clip import Clip
     from tr2m.video.predict import check_smooth, predict_clip
 
@@ -198,7 +207,7 @@ def run_clip(arguments: Namespace) -> None:
     sentences, clip = captions_of(arguments.text), Clip.open(arguments.image)
     folder = arguments.out / arguments.image.stem
     check_out(arguments.out, [folder.name])
-    model = load_model(arguments.ckpt, pick_device(arguments.device))
+    model = load_model(arguments.ckpt, pick_device(arguments.device), precision=arguments.precision)
     check_unit(model, arguments.unit, "--unit")
     predict_clip(
         model,
@@ -208,7 +217,11 @@ def run_clip(arguments: Namespace) -> None:
         smooth=smooth,
         unit=arguments.unit,
         input_size=arguments.input_size,
-        facts={"checkpoint": str(arguments.ckpt), "checkpoint_sha256": checkpoint_sha256(arguments.ckpt)},
+        facts={
+            "checkpoint": str(arguments.ckpt),
+            "checkpoint_sha256": checkpoint_sha256(arguments.ckpt),
+            "precision": name_of(model.precision),
+        },
         resume=arguments.resume,
     )
     print(f"{arguments.image.name}: {clip.frames} frames; written to {folder}")

@@ -36,7 +36,7 @@ def main(config: dict[str, Any]) -> None:
         evaluations = trainer.fit()
         if not is_main():
             return
-    facts = provenance(config, trainer.log.folder / "checkpoints" / "last.pt", trainer.device)
+    facts = provenance(config, trainer.log.folder / "checkpoints" / "last.pt", trainer.device, trainer.model.precision)
     for evaluation in evaluations:
         save_evaluation(evaluation, trainer.log.folder / "eval", result_name(evaluation.result["dataset"]), facts)
     if results := [evaluation.result for evaluation in evaluations]:

@@ -18,6 +18,7 @@ from tr2m.evaluation.protocol import Protocol
 from tr2m.experiment.settings import TrainSettings
 from tr2m.experiment.start import Start
 from tr2m.experiment.trainer import assemble_trainer
+from tr2m.models.frozen.precision import name_of
 from tr2m.training.run.checkpoint_folder import newest_checkpoint
 from tr2m.training.run.resume import locate_run
 from tr2m.training.run.run_log import RunLog, environment
@@ -130,12 +131,15 @@ def build_trainer(config: dict[str, Any], overrides: list[str]) -> Trainer:
     return trainer
 
 
-def provenance(config: dict[str, Any], checkpoint: Path, device: torch.device) -> dict[str, Any]:
+def provenance(
+    config: dict[str, Any], checkpoint: Path, device: torch.device, precision: torch.dtype
+) -> dict[str, Any]:
     """How a result file describes a trained model; `config` is the one it was trained with."""
     return {
         "method": config["name"],
         "seed": config["seed"],
         "checkpoint": str(checkpoint),
         "captions": "correct",
+        "precision": name_of(precision),
         "environment": environment(device),
     }

@@ -19,6 +19,7 @@ from tr2m.inference.inputs import describe_captions
 from tr2m.inference.photos import Photo
 from tr2m.inference.predict import Prediction, predict_batch
 from tr2m.models.contract import RescalingModel
+from tr2m.models.frozen.precision import Precision
 from tr2m.models.frozen.relative_depth import StoredRelativeDepth
 from tr2m.points.camera import Camera
 from tr2m.points.files import load_trimesh, save_scene
@@ -35,6 +36,8 @@ class PredictSettings:
     kinds: Sequence[str]
     checkpoint: str
     checkpoint_sha256: str
+    precision: Precision
+    """Of the model's networks: float32 or bfloat16."""
     input_size: int | None
     model_unit: Unit
     """Of what the network outputs."""
@@ -51,6 +54,7 @@ class PredictSettings:
             "captions": describe_captions(photo.captions),
             "checkpoint": self.checkpoint,
             "checkpoint_sha256": self.checkpoint_sha256,
+            "precision": self.precision,
             "input_size": self.input_size,
             "model_unit": self.model_unit,
             "unit": self.unit,

@@ -6,9 +6,9 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from itertools import chain
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 import torch
@@ -52,6 +52,8 @@ class GraphMemory:
 
     first: torch.cuda.CUDAGraph | None = None
     """Of those that use the pool, which is gone without it."""
+    lock: Any = field(default_factory=RLock)
+    """Held until a result is out of the pool, where another thread's replay would overwrite it."""
 
 
 _off: list[None] = []
@@ -96,7 +98,6 @@ class CudaGraphs:
         self.recordable = True
         self._calls: defaultdict[Any, int] = defaultdict(int)
         self._recordings: dict[Any, Recording] = {}
-        self._lock = Lock()
 
     def __reduce__(self) -> tuple[type[CudaGraphs], tuple[Any, ...]]:
         """A copy begins without recordings."""
@@ -110,7 +111,7 @@ class CudaGraphs:
         place = None if first is None else (first.data_ptr(), first.dtype)
         modes = (torch.is_inference_mode_enabled(), torch.is_autocast_enabled("cuda"))
         key = (signature(arguments), place, modes)
-        with self._lock:
+        with self.memory.lock:
             if key not in self._recordings:
                 self._calls[key] += 1
                 if self._calls[key] <= PLAIN_CALLS or len(self._recordings) >= MAX_GRAPHS:

@@ -19,6 +19,10 @@ def pick_precision(precision: Precision, device: torch.device, training: bool) -
     return torch.bfloat16 if precision == "bfloat16" else torch.float32
 
 
+def name_of(precision: torch.dtype) -> Precision:
+    return "bfloat16" if precision == torch.bfloat16 else "float32"
+
+
 def cpu_has_bfloat16() -> bool:
     """Whether this processor multiplies bfloat16 itself (AVX512-BF16 or AMX); others are slower in it than in
     float32.

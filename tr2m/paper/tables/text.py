@@ -124,10 +124,11 @@ def notes_of(filled: Filled, with_paper: bool) -> list[str]:
 
 
 def origin(results: Sequence[ResultFile]) -> str:
-    """What one row was measured with: checkpoints, alignment, captions, flip, commits."""
+    """What one row was measured with: checkpoints, precision, alignment, captions, flip, commits."""
     contents = [result.content for result in results]
     facts = {
-        "checkpoint": [str(content.get("checkpoint")) for content in contents],
+        "checkpoint": [str(content.get("checkpoint") or "none") for content in contents],
+        "precision": [content.get("precision", "not stated") for content in contents],
         "alignment": [content["protocol"]["alignment"] for content in contents],
         "captions": [content["protocol"]["caption_source"] for content in contents],
         "flip": ["on" if content["protocol"]["flip_tta"] else "off" for content in contents],
