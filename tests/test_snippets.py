@@ -90,7 +90,7 @@ def own_names() -> dict[str, Any]:
     batch = tiny.batch(height=112, width=112)
     features = model.encode(batch.image, batch.captions)
     output = model.rescale(features)
-    names = {"D": 16, "patch_size": 14, "model": model, "inputs": features, "output": output}
+    names = {"D": 16, "patch_size": 14, "model": model, "image": batch.image, "inputs": features, "output": output}
     return {**names, "depth": batch.depth, "valid": batch.valid, "loss": output.metric_depth.mean()}
 
 

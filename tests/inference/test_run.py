@@ -31,7 +31,7 @@ def model() -> TR2M:
 
 
 def settings(out: Path, **changes: Any) -> PredictSettings:
-    plain = PredictSettings(out, ("depth",), "last.pt", "0" * 64, None, "m", "m", None, None, 2)
+    plain = PredictSettings(out, ("depth",), "last.pt", "0" * 64, "float32", None, "m", "m", None, None, 2)
     return replace(plain, **changes)
 
 

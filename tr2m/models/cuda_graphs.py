@@ -55,6 +55,10 @@ class GraphMemory:
     lock: Any = field(default_factory=RLock)
     """Held until a result is out of the pool, where another thread's replay would overwrite it."""
 
+    def __reduce__(self) -> tuple[type[GraphMemory], tuple[()]]:
+        """A copy is a pool of its own."""
+        return GraphMemory, ()
+
 
 _off: list[None] = []
 
@@ -101,7 +105,7 @@ class CudaGraphs:
 
     def __reduce__(self) -> tuple[type[CudaGraphs], tuple[Any, ...]]:
         """A copy begins without recordings."""
-        return CudaGraphs, (self.function, GraphMemory(), self.weights, self.with_gradient)
+        return CudaGraphs, (self.function, self.memory, self.weights, self.with_gradient)
 
     def __call__(self, *arguments: Any) -> Any:
         device = next(tensors_in(arguments)).device
