@@ -40,10 +40,11 @@ docs: .venv/installed
 gpu: .venv/installed
 	$(BIN)/tr2m card device=cuda
 
-# Breaks the code one line at a time, and prints what no test notices; SHARE=0.1 tries a random tenth of the list.
+# Breaks the code one line at a time, and prints what no test notices; SHARE=0.1 tries a random tenth of the list, and
+# PASSED=1 says that make test has just passed.
 SHARE := 1
 mutants: .venv/installed
-	$(BIN)/python tests/mutants/run.py --share $(SHARE)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/mutants/run.py --share $(SHARE) $(PASSED:%=--passed)
 
 # The frozen networks' tests under the newest versions that pyproject.toml admits: an environment that takes from .venv what is newest
 # already, prints the rest, and is thrown away. A failure says that a library moved, or that no index could be asked.

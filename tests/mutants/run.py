@@ -19,14 +19,14 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from queue import Queue
-from typing import Any
+from typing import Literal
 
 import yaml
 
@@ -35,6 +35,8 @@ COPIED = ("tr2m", "tests", "configs", "data_splits", "scripts", "docs", "pyproje
 TIMEOUT_S = 300
 """A mutation may make a loop endless: that counts as noticed."""
 GOAL = 0.95
+
+Outcome = Literal["noticed", "survived", "not tried"]
 
 
 @dataclass(frozen=True)
@@ -74,14 +76,24 @@ def out_of_date(mutation: Mutation) -> bool:
     return not path.is_file() or path.read_text().count(mutation.text) != 1
 
 
-def check_passing(tests: str, copy: Path) -> None:
-    """Raises RuntimeError unless the tests pass on the unchanged copy: a failure would then prove nothing."""
-    if code := run_tests(tests.split(), copy):
-        raise RuntimeError(f"{tests} without a mutation: pytest ended with {code}, expected 0")
+def outcomes_of(mutations: Sequence[Mutation], copy: Path, passed: bool) -> list[tuple[Mutation, Outcome]]:
+    """Those of mutations that name the same tests. Unless these have just `passed`, they are first run on the unchanged
+    copy: a failure would else prove nothing.
+    """
+    if code := 0 if passed else run_tests(mutations[0].tests.split(), copy):
+        print(f"{mutations[0].tests}: pytest ended with {code} without a mutation, expected 0", flush=True)
+        return [(mutation, "not tried") for mutation in mutations]
+    outcomes = []
+    for mutation in mutations:
+        outcomes.append((mutation, outcome_of(mutation, copy)))
+        print(f"{outcomes[-1][1]:9} {mutation}", flush=True)
+    return outcomes
 
 
-def noticed(mutation: Mutation, copy: Path) -> bool:
-    """Whether the tests fail on the mutated copy. Raises RuntimeError where they cannot be run at all."""
+def outcome_of(mutation: Mutation, copy: Path) -> Outcome:
+    """Whether the tests fail on the mutated copy; "not tried" where they cannot be run at all, also because the mutated
+    module cannot be imported: such an entry tests nothing.
+    """
     target = copy / mutation.file
     original = target.read_text()
     target.write_text(mutation.applied_to(original))
@@ -89,10 +101,7 @@ def noticed(mutation: Mutation, copy: Path) -> bool:
         code = run_tests(mutation.tests.split(), copy)
     finally:
         target.write_text(original)
-    if code in (2, 3, 4, 5):
-        # Also where the mutated module cannot be imported: such an entry tests nothing.
-        raise RuntimeError(f"{mutation}: pytest ended with {code}, expected 0 (all pass) or 1 (some fail)")
-    return code != 0
+    return "survived" if code == 0 else "not tried" if code in (2, 3, 4, 5) else "noticed"
 
 
 def run_tests(tests: list[str], folder: Path) -> int:
@@ -146,6 +155,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=None, help="of the choice; without it another one each time")
     parser.add_argument("--only", default="", help="a word of the file or the text")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--passed", action="store_true", help="all tests have just passed: do not run them unchanged")
     arguments = parser.parse_args()
 
     seed = random.SystemRandom().randrange(10**6) if arguments.seed is None else arguments.seed
@@ -163,32 +173,37 @@ def main() -> None:
     for folder in copies(arguments.jobs):
         free.put(folder)
 
-    def borrow(what: Callable[..., Any], argument: Any) -> Any:
+    def attempt(group: Sequence[Mutation]) -> list[tuple[Mutation, Outcome]]:
         copy = free.get()
         try:
-            return what(argument, copy)
+            return outcomes_of(group, copy, arguments.passed)
         finally:
             free.put(copy)
 
-    def attempt(mutation: Mutation) -> bool:
-        found = borrow(noticed, mutation)
-        print(f"{'noticed ' if found else 'SURVIVED'} {mutation}", flush=True)
-        return found
-
+    groups: defaultdict[str, list[Mutation]] = defaultdict(list)
+    for mutation in mutations:
+        groups[mutation.tests].append(mutation)
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        list(pool.map(partial(borrow, check_passing), sorted({m.tests for m in mutations})))
-        outcomes = list(pool.map(attempt, mutations))
+        largest_first = sorted(groups.values(), key=len, reverse=True)
+        outcomes = [pair for pairs in pool.map(attempt, largest_first) for pair in pairs]
     for _ in range(arguments.jobs):
         shutil.rmtree(free.get())
-    explained = [m for m, found in zip(mutations, outcomes, strict=True) if not found and m.survives]
-    unexplained = [m for m, found in zip(mutations, outcomes, strict=True) if not found and not m.survives]
-    for mutation in explained:
-        print(f"survives, explained: {mutation}: {mutation.survives}")
-    for mutation in unexplained:
-        print(f"survives, UNEXPLAINED: {mutation}")
-    score = sum(outcomes) / len(outcomes)
-    print(f"{sum(outcomes)} of {len(outcomes)} mutations noticed ({score:.1%}), goal {GOAL:.0%}")
-    sys.exit(bool(unexplained or stale))
+    sys.exit(not report(outcomes) or bool(stale))
+
+
+def report(outcomes: Sequence[tuple[Mutation, Outcome]]) -> bool:
+    """Print what was not noticed, and the score. Returns whether every mutation was tried, and noticed or explained."""
+    fine = True
+    for mutation, outcome in outcomes:
+        if outcome == "survived" and mutation.survives:
+            print(f"survives, explained: {mutation}: {mutation.survives}")
+        elif outcome != "noticed":
+            fine = False
+            print(f"{'survives, UNEXPLAINED' if outcome == 'survived' else 'NOT TRIED'}: {mutation}")
+    tried = [outcome for _, outcome in outcomes if outcome != "not tried"]
+    count = tried.count("noticed")
+    print(f"{count} of {len(tried)} mutations noticed ({count / max(1, len(tried)):.1%}), goal {GOAL:.0%}")
+    return fine
 
 
 if __name__ == "__main__":
