@@ -31,7 +31,18 @@ from typing import Literal
 import yaml
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("tr2m", "tests", "configs", "data_splits", "scripts", "docs", "pyproject.toml", "README.md", "Makefile")
+COPIED = (
+    "tr2m",
+    "tests",
+    "configs",
+    "data_splits",
+    "scripts",
+    "docs",
+    "pyproject.toml",
+    "README.md",
+    "Makefile",
+    "LICENSE",
+)
 TIMEOUT_S = 300
 """A mutation may make a loop endless: that counts as noticed."""
 GOAL = 0.95
