@@ -118,6 +118,11 @@ def test_weights_that_were_replaced_are_recorded_anew_and_changed_ones_are_read(
     for _ in range(3):
         assert graphs(torch.ones(1, 1, dtype=torch.float64)).item() == 3
     assert len(recorded) == 2
+    layer.to(torch.float32)
+    for _ in range(3):
+        assert graphs(torch.ones(1, 1)).item() == 3
+    # The first recording goes on reading the weight where it was.
+    assert len(recorded) == 3
 
 
 @torch.no_grad()
