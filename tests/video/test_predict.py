@@ -21,6 +21,7 @@ from tr2m.models.tr2m import TR2M
 from tr2m.video import predict as video
 from tr2m.video.clip import Clip, ClipFrame
 from tr2m.video.frames import FrameFolder
+from tr2m.video.steady import Steady
 
 TEXT = ["a narrow kitchen"]
 FILES = ["depth.h5", "prediction.json", "side_by_side.mp4"]
@@ -73,6 +74,17 @@ def test_smoothing_takes_each_shot_by_itself(model: TR2M, clip: Clip, tmp_path: 
     expected = [quantiles[0].min(), quantiles[1].max()]
     assert facts["shots"][0]["colour_bar"] == pytest.approx(expected)
     assert (facts["smooth"], facts["shot_change"], facts["frames"]) == (0.5, 0.5, 5)
+
+
+def test_the_colour_bar_of_a_shot_spans_all_its_frames(clip: Clip, tmp_path: Path):
+    frames = FrameFolder(tmp_path / "frames", {}, resume=False)
+    ones = np.ones((4, 6), np.float32)
+    for number, depth in enumerate([3.0, 1.0, 5.0, 2.0, 4.0]):
+        state = Steady(shot=0, colours=np.zeros(8), scale_map=ones, shift_map=ones)
+        frames.add(number, depth * ones, number / 10, state)
+    about = {"unit": "m", "fps": 10.0, "smooth": 0.5, "clip": clip.path, "captions": []}
+    (shot,) = video.write_depth(tmp_path / "depth.h5", frames, clip, about)
+    assert (shot.first, shot.last, shot.limits) == (0, 4, (1.0, 5.0))
 
 
 def test_the_film_shows_the_clip_and_its_depth(model: TR2M, clip: Clip, tmp_path: Path):
