@@ -40,6 +40,7 @@ COPIED = (
     "docs",
     "pyproject.toml",
     "README.md",
+    "CONTRIBUTING.md",
     "Makefile",
     "LICENSE",
 )
