@@ -6,9 +6,9 @@ T text tokens, C projected width. Height before width. Every depth is in the uni
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -66,19 +66,13 @@ class DepthBatch:
     relative_depth: Float[Tensor, "B H W"] | None = None
     image_tokens: Float[Tensor, "B N D"] | None = None
 
-    def _map_tensors(self, function) -> DepthBatch:
-        return replace(
-            self,
-            **{f.name: function(v) for f in fields(self) if isinstance(v := getattr(self, f.name), Tensor)},
-        )
-
     def to(self, device) -> DepthBatch:
         """The batch on `device`, the image in [0, 1]; the copy does not block when the batch is pinned."""
-        moved = self._map_tensors(lambda tensor: tensor.to(device, non_blocking=True))
+        moved = map_tensors(self, lambda tensor: tensor.to(device, non_blocking=True))
         return moved if moved.image.is_floating_point() else replace(moved, image=unit_range(moved.image))
 
     def pin_memory(self) -> DepthBatch:
-        return self._map_tensors(lambda tensor: tensor.pin_memory())
+        return map_tensors(self, lambda tensor: tensor.pin_memory())
 
     @property
     def maps(self) -> DepthBatch:
@@ -88,7 +82,7 @@ class DepthBatch:
     def split(self) -> list[DepthBatch]:
         """Its samples as batches of one."""
         return [
-            replace(self, captions=[caption], sample_ids=[sample_id])._map_tensors(lambda t, i=i: t[i : i + 1])
+            map_tensors(replace(self, captions=[caption], sample_ids=[sample_id]), lambda t, i=i: t[i : i + 1])
             for i, (caption, sample_id) in enumerate(zip(self.captions, self.sample_ids, strict=True))
         ]
 
@@ -111,13 +105,24 @@ class DepthBatch:
 
     def mirrored(self) -> DepthBatch:
         """Left and right swapped in every map; captions stay as they are. Tokens of a mirrored image are other ones."""
-        return replace(self, image_tokens=None)._map_tensors(lambda tensor: tensor.flip(-1))
+        return map_tensors(replace(self, image_tokens=None), lambda tensor: tensor.flip(-1))
 
     def shows_the_same(self, other: DepthBatch) -> bool:
         """Whether a model sees the same input in both; ground truth may differ."""
         given, also = self.relative_depth, other.relative_depth
         same_relative = given is also or (given is not None and also is not None and torch.equal(given, also))
         return self.captions == other.captions and torch.equal(self.image, other.image) and same_relative
+
+
+def map_tensors(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
+    """A nest of dataclasses and tuples with `function` of each tensor in its place."""
+    if isinstance(value, Tensor):
+        return function(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: map_tensors(getattr(value, f.name), function) for f in fields(value)})
+    if isinstance(value, tuple):
+        return tuple(map_tensors(part, function) for part in value)
+    return value
 
 
 def unit_range(image: UInt8[Tensor, "*B 3 H W"]) -> Float[Tensor, "*B 3 H W"]:

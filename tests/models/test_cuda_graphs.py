@@ -21,11 +21,10 @@ from tr2m.models.cuda_graphs import (
     CudaGraphs,
     GraphMemory,
     Recording,
-    map_tensors,
     replay_networks,
     tensors_in,
 )
-from tr2m.types import FrozenFeatures
+from tr2m.types import FrozenFeatures, map_tensors
 
 
 @dataclass

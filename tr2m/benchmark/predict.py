@@ -48,13 +48,13 @@ class PredictBenchmark:
         precision = pick_precision(settings.precision, device, training=False)
         model = build(settings.model, "model").to(device).eval()
         rows, notes = [], {"size": sides(self.size), "compile": settings.compile, "CUDA graphs": settings.cuda_graphs}
-        exact = features_and_depth(model, image)
-        if precision != torch.float32:
+        exact = None if precision == torch.float32 else features_and_depth(model, image)
+        if exact is not None:
             rows.append(self.ours(model, image))
             model.set_precision(precision)
         speed_up(model, settings)
         rows.append(self.ours(model, image))
-        if precision != torch.float32:
+        if exact is not None:
             notes |= {
                 f"{name}, difference from float32": relative_error(values, exact[name])
                 for name, values in features_and_depth(model, image).items()

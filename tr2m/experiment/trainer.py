@@ -9,7 +9,7 @@ from tr2m.data.depth_dataset import DepthDataset
 from tr2m.experiment.settings import ExperimentSettings
 from tr2m.experiment.start import Start
 from tr2m.feature_cache.find import check_complete, find_caches
-from tr2m.models.compilation import compile_networks
+from tr2m.models.compilation import compile_networks, compile_pieces
 from tr2m.models.cuda_graphs import CudaGraphs, replay_networks
 from tr2m.models.frozen.precision import pick_precision
 from tr2m.training.run.run_log import RunLog
@@ -44,8 +44,8 @@ def assemble_trainer(
     check_complete(caches, train_sets)
     if settings.compile:
         compile_networks(model)
-        for part in (contrast, objective):
-            part.compile(dynamic=False)
+        compile_pieces(contrast)
+        compile_pieces(objective)
     parameters = [p for module in (model, contrast) for p in module.parameters() if p.requires_grad]
     trainer = Trainer(
         model=model,

@@ -6,7 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass
 from itertools import chain
 from threading import RLock
 from typing import Any
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from tr2m.models.contract import RescalingModel
 from tr2m.models.frozen.frozen_module import FrozenModule
+from tr2m.types import map_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -203,17 +204,6 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
         yield from chain.from_iterable(tensors_in(getattr(value, f.name)) for f in fields(value))
     elif isinstance(value, tuple):
         yield from chain.from_iterable(map(tensors_in, value))
-
-
-def map_tensors(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
-    """The nest with `function` of each tensor in its place."""
-    if isinstance(value, Tensor):
-        return function(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{f.name: map_tensors(getattr(value, f.name), function) for f in fields(value)})
-    if isinstance(value, tuple):
-        return tuple(map_tensors(part, function) for part in value)
-    return value
 
 
 def signature(value: Any) -> Any:
