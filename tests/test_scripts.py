@@ -268,6 +268,7 @@ def test_a_baseline_leaves_the_same_kind_of_result_file(trained: Path):
     model = json.loads((trained / "eval/synthetic_street.json").read_text())
     assert baseline.keys() | {"seed"} == model.keys()
     assert (baseline["method"], baseline["protocol"]["alignment"]) == ("stored", "global")
+    assert (baseline["precision"], model["precision"]) == ("float32", "float32")
     assert (model["method"], model["seed"], model["protocol"]["alignment"]) == ("demo", 0, "none")
 
 

@@ -16,7 +16,7 @@ import yaml
 
 from tr2m.benchmark.flops import step_flops
 from tr2m.benchmark.measurement import Measurement
-from tr2m.benchmark.parts import make_plain_loop, make_trainer
+from tr2m.benchmark.parts import keep_trainer, make_plain_loop, make_trainer
 from tr2m.benchmark.phases import time_phases
 from tr2m.benchmark.random_frames import random_batch
 from tr2m.benchmark.timing import PeakMemory, matrix_ceiling, repeat, summary
@@ -92,6 +92,21 @@ def test_predict_in_float32_has_no_second_row():
     result = run("predict", precision="float32")
     assert [(row["network"], row["precision"]) for row in result.rows] == [("TR2M", "float32"), ("toy", "float32")]
     assert not any("difference" in name for name in result.notes)
+
+
+def test_a_card_builds_equal_trainers_once_and_keeps_one():
+    settings = tiny.benchmark("what=train", "model=tiny", *tiny.SMALL)
+    other = tiny.benchmark("what=profile", "model=tiny", *tiny.SMALL)
+    with keep_trainer():
+        first = make_trainer(settings, CPU, (28, 70))
+        plain = make_plain_loop(settings, CPU, (28, 70))
+        assert make_trainer(other, CPU, (28, 42)) is first
+        assert all(parameter.grad is not None for parameter in first.parameters)
+        assert plain.model is not first.model
+        assert make_trainer(replace(settings, precision="bfloat16"), CPU, (28, 70)) is not first
+        assert make_trainer(settings, CPU, (28, 70)) is not first
+        last = make_trainer(settings, CPU, (28, 70))
+    assert make_trainer(settings, CPU, (28, 70)) is not last
 
 
 def test_the_plain_loop_stays_in_float32():

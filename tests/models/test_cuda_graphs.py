@@ -14,6 +14,7 @@ import tiny
 import torch
 from torch import Tensor, nn
 
+from tr2m.benchmark.flops import step_flops
 from tr2m.benchmark.parts import make_trainer
 from tr2m.models import cuda_graphs
 from tr2m.models.cuda_graphs import (
@@ -176,6 +177,17 @@ def test_elsewhere_than_on_cuda_nothing_is_recorded():
     model, _, _ = tiny.parts()
     replay_networks(model)
     assert not isinstance(model.rescale, CudaGraphs)
+
+
+def test_the_operations_of_a_step_are_counted_whether_or_not_it_is_replayed(recorded: Recorded):
+    trainer = make_trainer(tiny.benchmark("what=train", "model=tiny", *tiny.SMALL), torch.device("cpu"), (28, 70))
+    recorded.added_to = trainer.gradients.flat
+    trainer.model.keep_captions(tiny.batch().captions)
+    counts = [step_flops(trainer, tiny.batch()) for _ in range(PLAIN_CALLS + 2)]
+    for _ in range(PLAIN_CALLS + 2):
+        trainer.train_step([tiny.batch()])
+    assert recorded
+    assert counts == [step_flops(trainer, tiny.batch())] * len(counts)
 
 
 def test_training_on_recordings_is_training(recorded: Recorded):

@@ -139,6 +139,16 @@ def test_captions_and_alignment_belong_to_the_method(tmp_path: Path):
         assert part in notes
 
 
+def test_a_row_states_its_precision_and_that_nothing_was_trained_for_it(tmp_path: Path):
+    plant(tmp_path, "mixed4", "void", 0.125, precision="bfloat16")
+    plant(tmp_path, "rsa", "void", 0.25)
+    plant(tmp_path, "depth_anything_small", "void", 0.06, protocol={"alignment": "linear_fit"}, checkpoint=None)
+    notes = "\n".join(table_text(filled(tmp_path, 7)).notes)
+    assert "TR2M: checkpoint mixed4.pt; precision bfloat16; " in notes
+    assert "checkpoint rsa.pt; precision not stated; " in notes
+    assert "checkpoint none; " in notes
+
+
 def test_a_file_that_is_no_result_is_named(tmp_path: Path):
     (tmp_path / "eval").mkdir()
     (tmp_path / "eval/notes.json").write_text("{}")
