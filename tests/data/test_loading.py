@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,32 @@ def test_a_loader_goes_on():
     assert seen == list(range(50))
 
 
+def test_a_signal_before_the_process_has_started(monkeypatch: pytest.MonkeyPatch):
+    """Between its fork and its first line a process has its parent's handlers, or torch's, which end it."""
+    starting = []
+    monkeypatch.setattr(os, "fork", lambda: fork_signalled(starting))
+    handlers = [signal.signal(number, signal.SIG_DFL) for number in STOP_SIGNALS]
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        assert list(data_loader(Numbers(), 1, batch_size=None)) == list(range(50))
+        assert len(starting) == 1
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == blocked, "the program itself hears them as before"
+    finally:
+        for number, handler in zip(STOP_SIGNALS, handlers, strict=True):
+            signal.signal(number, handler)
+
+
+def fork_signalled(starting: list[int], fork: Callable[[], int] = os.fork) -> int:
+    """os.fork, whose child sends itself every stop signal before it does anything else."""
+    child = fork()
+    if child:
+        starting.append(child)
+        return child
+    for number in STOP_SIGNALS:
+        os.kill(os.getpid(), number)
+    return 0
+
+
 def test_an_evaluation_goes_on():
     scored = EvaluationSet(Flat([2.0] * 30, [48] * 30), Protocol("paper", 1e-3, 10.0, FullFrame()))
     (evaluation,) = evaluate(Signalled(), [scored], torch.device("cpu"), workers=1)
@@ -76,7 +104,7 @@ def test_there_is_no_other_loader():
 
 @pytest.mark.parametrize("error", ["ValueError('a bug')", "KeyboardInterrupt"])
 def test_a_program_that_ends_in_an_error_does_not_wait_for_them(error: str, tmp_path: Path):
-    """The traceback keeps the loader alive until Python ends its processes, which ignore SIGTERM."""
+    """The traceback keeps the loader alive until Python ends its processes, which SIGTERM does not reach."""
     program = tmp_path / "program.py"
     program.write_text(
         "from test_loading import Numbers\nfrom tr2m.data.loading import data_loader\n"

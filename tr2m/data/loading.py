@@ -20,8 +20,8 @@ class _KilledPopen(Popen):
 
 
 class _LoadingProcess(ForkProcess):
-    """Ends by SIGKILL where Python would send SIGTERM, which it ignores: at the program's exit it would be waited for
-    without end.
+    """Blocks STOP_SIGNALS, and ends by SIGKILL where Python would send SIGTERM: at the program's exit it would be
+    waited for without end.
     """
 
     @staticmethod
@@ -30,9 +30,12 @@ class _LoadingProcess(ForkProcess):
         # before the fork, since OpenCV's threads do not survive it, and ending them afterwards would wait without end.
         threads = cv2.getNumThreads()
         cv2.setNumThreads(1)
+        # Inherited, and so blocked from the first moment of the process; handlers of its own would come later.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         try:
             return _KilledPopen(process_obj)
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             cv2.setNumThreads(threads)
 
 
@@ -41,22 +44,10 @@ class _LoadingContext(ForkContext):
 
 
 def data_loader(dataset: Dataset, workers: int, **options: Any) -> DataLoader:
-    """A DataLoader with `workers` processes (0: this one) that ignore STOP_SIGNALS.
+    """A DataLoader with `workers` processes (0: this one) that STOP_SIGNALS do not reach.
 
     Terminals and schedulers signal a whole process group: a program that finishes its step, or its validation, needs
     its loading processes until then.
     """
     context = _LoadingContext() if workers else None
-    return DataLoader(
-        dataset,
-        num_workers=workers,
-        worker_init_fn=start_loading,
-        multiprocessing_context=context,
-        **options,
-    )
-
-
-def start_loading(worker: int) -> None:
-    """`worker_init_fn` of a loader: no stop signals."""
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+    return DataLoader(dataset, num_workers=workers, multiprocessing_context=context, **options)
