@@ -35,7 +35,7 @@ folder = Path(sys.argv[1])
 write_png(folder / "panel.png", np.full((4, 5, 3), 7, np.uint8))
 row = {"sample_id": "K\\u00fcche/1", "abs_rel": 0.5}
 of_folder = {"sample_id": folder.name, "abs_rel": 0.5}
-save_evaluation(Evaluation({"dataset": "rooms"}, [row, of_folder]), folder, "rooms", {})
+save_evaluation(Evaluation({"dataset": "rooms", "unit": "m"}, [row, of_folder]), folder, "rooms", {})
 main(["data", "check", "dataset=folder"])
 """
 

@@ -91,6 +91,8 @@ def test_eval_agrees_exactly_with_the_end_of_training(trained: Path):
     with (trained / "eval" / "synthetic_room.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["sample_id"] for row in rows] == [f"room/test/{i:05d}" for i in range(3)]
+    assert [row["unit"] for row in rows] == ["m"] * 3
+    assert validated["unit"] == "m"
     assert np.mean([float(row["abs_rel"]) for row in rows]) == pytest.approx(scored["metrics"]["abs_rel"])
 
 

@@ -43,16 +43,14 @@ def printed_numbers(dataset: str) -> dict[str, str]:
     return published.printed_numbers(dataset, CONFIGS)
 
 
-def compare_with_paper(*arguments: Any) -> str:
-    return published.compare_with_paper(*arguments, CONFIGS)
-
-
-def what_differs(*arguments: Any) -> list[str]:
-    return published.what_differs(*arguments, CONFIGS)
+def compare_with_paper(result: dict[str, Any], *overrides: str) -> str:
+    return published.compare_with_paper(result, overrides, CONFIGS)
 
 
 def result(dataset: str = "kitti", images: int = 652, skipped: int = 0, **changes: Any) -> dict[str, Any]:
-    """A result that rounds to what the paper prints, but for `changes`."""
+    """A result of the authors' checkpoint that rounds to what the paper prints, but for `changes`."""
+    facts = {"method": "tr2m_released", "captions": "correct", "precision": "float32"}
+    facts |= {name: changes.pop(name) for name in list(changes) if name in facts}
     metrics = {metric: float(digits) + 4e-4 for metric, digits in printed_numbers(dataset).items()} | changes
     protocol = {"name": "released", "alignment": "none"}
     return {
@@ -61,6 +59,7 @@ def result(dataset: str = "kitti", images: int = 652, skipped: int = 0, **change
         "n_skipped": skipped,
         "metrics": metrics,
         "protocol": protocol,
+        **facts,
     }
 
 
@@ -74,55 +73,76 @@ def test_the_printed_numbers_are_those_of_the_paper():
 
 
 def test_agreement_to_the_printed_digits():
-    text = compare_with_paper(result(), "tr2m_released", "correct")
+    text = compare_with_paper(result())
     assert "abs_rel  paper 0.066  here 0.066  +0.0004  =" in text
-    assert text.endswith("\nagrees with the paper to the printed digits")
+    assert text.splitlines()[-2:] == [
+        "  rmse     paper 2.328  here 2.328  +0.0004  =",
+        "agrees with the paper to the printed digits",
+    ]
 
 
 def test_one_digit_off_does_not_agree():
-    text = compare_with_paper(result(rmse=2.3286), "tr2m_released", "correct")
+    text = compare_with_paper(result(rmse=2.3286))
     assert "rmse     paper 2.328  here 2.329  +0.0006  differs" in text
     assert text.endswith("\ndoes not agree with the paper to the printed digits")
 
 
+CHANGED = ["dataset.reader.input_size=[140,182]", "sentence=a room", "caption_file=a.sqlite", "+dataset.reader.x=1"]
+
+
 @pytest.mark.parametrize(
-    ("method", "captions", "changes", "reason"),
+    ("changes", "overrides", "reason"),
     [
-        ("mixed4", "correct", {}, "the checkpoint is not the authors' (ckpt=released), but mixed4"),
-        ("tr2m_released", "average", {}, "captions=average"),
-        ("tr2m_released", "correct", {"images": 600}, "600 frames of 652"),
+        ({"method": "mixed4"}, (), "the checkpoint is not the authors' (ckpt=released), but mixed4"),
+        ({"captions": "average"}, (), "captions=average"),
+        ({"images": 600}, (), "600 frames of 652"),
+        ({}, CHANGED, "; ".join(CHANGED)),
     ],
 )
-def test_what_is_no_reproduction_says_so(method: str, captions: str, changes: dict[str, int], reason: str):
-    text = compare_with_paper(result(**changes), method, captions)
+def test_what_is_no_reproduction_says_so(changes: dict[str, Any], overrides: list[str], reason: str):
+    text = compare_with_paper(result(**changes), *overrides)
     assert text.splitlines()[-1] == f"not a reproduction: {reason}"
 
 
+def test_options_that_change_nothing_of_the_protocol_are_no_reason():
+    options = ["ckpt=released", "dataset=kitti", "protocol=released", "root=/data/kitti", "workers=4"]
+    options += ["dataset.reader.root=/data/kitti", "dataset.protocols.released.reader.root=/data", "precision=float32"]
+    assert compare_with_paper(result(), *options).endswith("\nagrees with the paper to the printed digits")
+
+
+def test_another_precision_and_other_sentences_are_named_beside_the_verdict():
+    text = compare_with_paper(result(precision="bfloat16"))
+    assert text.splitlines()[-2] == "computed in bfloat16, the paper's in float32: precision=float32"
+    for name in SETS:
+        said = "the authors' captions of these frames are not published" in compare_with_paper(result(name))
+        assert said == (name in ("sunrgbd", "ibims", "hypersim", "diode")), name
+
+
 def test_skipped_images_are_frames_too_and_an_alignment_is_no_reproduction():
-    assert what_differs(result(images=650, skipped=2), "tr2m_released", "correct") == []
+    assert compare_with_paper(result(images=650, skipped=2)).endswith("\nagrees with the paper to the printed digits")
     aligned = result()
     aligned["protocol"]["alignment"] = "median"
-    assert what_differs(aligned, "tr2m_released", "correct") == ["predictions are aligned (median)"]
+    assert compare_with_paper(aligned).endswith("\nnot a reproduction: predictions are aligned (median)")
 
 
 def test_where_no_count_is_known_that_is_said():
-    text = compare_with_paper(result("hypersim", 7690), "tr2m_released", "correct")
+    text = compare_with_paper(result("hypersim", 7690))
     assert text.endswith("not a reproduction: how many frames the paper scored is not known, here 7,690")
 
 
 def test_other_protocols_and_other_data_are_not_compared():
     other = result()
     other["protocol"]["name"] = "paper"
-    assert compare_with_paper(other, "tr2m_released", "correct") == ""
-    room = result() | {"dataset": "synthetic_room"}
-    assert compare_with_paper(room, "tr2m_released", "correct") == ""
+    assert compare_with_paper(other) == ""
+    assert compare_with_paper(result() | {"dataset": "synthetic_room"}) == ""
 
 
 def test_eval_prints_the_comparison_under_released_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     for name in ("released", "paper"):
         sets = [EvaluationSet(Flat([2.0], [48], "nyuv2"), Protocol(name, 1e-3, 10.0, FullFrame()))]
         evaluations = evaluate(Perfect(), sets, torch.device("cpu"), 0)
-        write(evaluations, tmp_path, {"method": "tr2m_released", "captions": "correct"}, "paper")
+        facts = {"method": "tr2m_released", "captions": "correct", "precision": "float32"}
+        write(evaluations, tmp_path, facts, "paper", [])
         printed = capsys.readouterr().out
         assert ("abs_rel  paper 0.082  here 0.000  -0.0820  differs" in printed) == (name == "released")
         assert ("not a reproduction: 1 frames of 654" in printed) == (name == "released")

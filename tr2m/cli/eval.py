@@ -71,7 +71,7 @@ def main(config: dict[str, Any]) -> None:
     if captions == "average":
         facts["caption_spread"] = {name: spread for part in spreads for name, spread in part.items()}
     first = next(iter(settings.dataset.protocols))
-    write(evaluations, Path(settings.out) if settings.out else home / "eval", facts, first)
+    write(evaluations, Path(settings.out) if settings.out else home / "eval", facts, first, job_overrides())
 
 
 def home_of(given: str, checkpoint: Path, state: dict[str, Any], outputs: Path) -> Path:
@@ -111,8 +111,8 @@ def note_size_mismatch(size: Sequence[int] | None, trained: list[tuple[int, int]
         logging.info("note: images are shown at %dx%d, training had %s (dataset.reader.input_size)", *size, sizes)
 
 
-def write(evaluations: list[Evaluation], folder: Path, facts: dict[str, Any], first: str) -> None:
-    """Save and print each result; `first` is the data set's first protocol."""
+def write(evaluations: list[Evaluation], folder: Path, facts: dict[str, Any], first: str, overrides: list[str]) -> None:
+    """Save and print each result; `first` is the data set's first protocol, `overrides` the options given."""
     from tr2m.evaluation.report import format_protocol, format_table, save_evaluation
     from tr2m.evaluation.result_names import result_name
     from tr2m.paper.published import compare_with_paper
@@ -125,6 +125,6 @@ def write(evaluations: list[Evaluation], folder: Path, facts: dict[str, Any], fi
         # A table for each: results of two protocols never share one.
         print(format_table([(dataset, evaluation.result)], first="data set"))
         print(format_protocol(evaluation.result))
-        if comparison := compare_with_paper(evaluation.result, facts["method"], facts["captions"], CONFIGS):
+        if comparison := compare_with_paper({**evaluation.result, **facts}, overrides, CONFIGS):
             print(comparison)
         print(f"written: {path} and {path.with_suffix('.csv').name}")

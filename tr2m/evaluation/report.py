@@ -16,14 +16,14 @@ COLUMNS = ("delta1", "delta2", "delta3", "abs_rel", "log10", "rmse_log", "rmse")
 
 
 def save_evaluation(evaluation: Evaluation, folder: Path, name: str, extra: Mapping[str, Any]) -> Path:
-    """Write `<folder>/<name>.json` (the result, with `extra` keys) and `<name>.csv` (one row per image). Raises
-    UserError if the disk cannot hold them.
+    """Write `<folder>/<name>.json` (the result, with `extra` keys) and `<name>.csv` (one row per image, with the unit
+    of its rmse). Raises UserError if the disk cannot hold them.
     """
     path = folder / f"{name}.json"
     table = io.StringIO(newline="")
-    writer = csv.DictWriter(table, fieldnames=list(evaluation.rows[0]))
+    writer = csv.DictWriter(table, fieldnames=[*evaluation.rows[0], "unit"])
     writer.writeheader()
-    writer.writerows(evaluation.rows)
+    writer.writerows({**row, "unit": evaluation.result["unit"]} for row in evaluation.rows)
     with written_to(path):
         write_atomically(path.with_suffix(".csv"), table.getvalue().encode(errors="surrogateescape"))
         write_atomically(path, (json_text({**evaluation.result, **extra}) + "\n").encode())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from tr2m.paper.tables.layout import read_layout
 PROTOCOL = "released"
 METHOD = "tr2m_released"
 """What results call the authors' checkpoint."""
+CHANGES = re.compile(r"[+~]*(sentence=|caption_file=|dataset[.@](?!(\w+\.)*root=))")
+"""Options of `tr2m eval` that show the model something else than the released protocol does, or score it otherwise."""
 ROW, TABLES = "TR2M", ("table1", "table2", "table3", "table7")
 
 
@@ -27,13 +30,18 @@ def printed_numbers(dataset: str, configs: Path) -> dict[str, str]:
     return printed
 
 
-def compare_with_paper(result: Mapping[str, Any], method: str, captions: str, configs: Path) -> str:
+def compare_with_paper(result: Mapping[str, Any], overrides: Sequence[str], configs: Path) -> str:
     """Each printed number beside the measured one, whether they agree to the printed digits, and whether the comparison
     applies at all; "" under another protocol, or where the paper prints nothing.
+
+    Args:
+        result: what `tr2m eval` writes, its facts included.
+        overrides: the options that made it.
     """
     printed = printed_numbers(result["dataset"], configs)
     if result["protocol"]["name"] != PROTOCOL or not printed:
         return ""
+    published = yaml.safe_load((configs / "published.yaml").read_text())[result["dataset"]]
     lines, agree = [f"the paper's TR2M on {result['dataset']}:"], True
     for metric, digits in printed.items():
         decimals = len(digits.partition(".")[2])
@@ -44,23 +52,31 @@ def compare_with_paper(result: Mapping[str, Any], method: str, captions: str, co
         lines.append(
             f"  {metric:8} paper {digits}  here {ours:.{decimals}f}  {difference}  {'=' if same else 'differs'}"
         )
-    if reasons := what_differs(result, method, captions, configs):
+    if result["precision"] != "float32":
+        lines.append(f"computed in {result['precision']}, the paper's in float32: precision=float32")
+    if not published["captions"]:
+        lines.append("the authors' captions of these frames are not published: the sentences are other ones")
+    if reasons := what_differs(result, published["frames"], overrides):
         lines.append(f"not a reproduction: {'; '.join(reasons)}")
     else:
         lines.append(f"{'agrees' if agree else 'does not agree'} with the paper to the printed digits")
     return "\n".join(lines)
 
 
-def what_differs(result: Mapping[str, Any], method: str, captions: str, configs: Path) -> list[str]:
-    """Why a result cannot be expected to be the paper's, in words."""
-    frames = yaml.safe_load((configs / "published.yaml").read_text())[result["dataset"]]
+def what_differs(result: Mapping[str, Any], frames: int | None, overrides: Sequence[str]) -> list[str]:
+    """Why a result cannot be expected to be the paper's, in words.
+
+    Args:
+        frames: how many the paper scored; None where that is not known.
+    """
     measured, reasons = result["n_images"] + result["n_skipped"], []
-    if method != METHOD:
-        reasons.append(f"the checkpoint is not the authors' (ckpt=released), but {method}")
-    if captions != "correct":
-        reasons.append(f"captions={captions}")
+    if result["method"] != METHOD:
+        reasons.append(f"the checkpoint is not the authors' (ckpt=released), but {result['method']}")
+    if result["captions"] != "correct":
+        reasons.append(f"captions={result['captions']}")
     if result["protocol"]["alignment"] != "none":
         reasons.append(f"predictions are aligned ({result['protocol']['alignment']})")
+    reasons += [text for text in overrides if CHANGES.match(text)]
     if frames is not None and measured != frames:
         reasons.append(f"{measured:,} frames of {frames:,}")
     if frames is None and not reasons:

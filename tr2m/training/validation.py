@@ -53,7 +53,7 @@ class Validation:
                     save_panel(files[number], batch, output, features.relative_depth, entry.protocol)
 
         evaluation = evaluate(ModelMethod(model), [entry], self.log.device, self.workers, draw)[0]
-        self.log.write(f"validate/{name}", step, evaluation.result["metrics"])
+        self.log.write(f"validate/{name}", step, evaluation.result["metrics"], unit=evaluation.result["unit"])
         for number, file in enumerate(files):
             self.log.write_picture(f"validate/{name}/{number}", step, file)
         return evaluation

@@ -65,12 +65,12 @@ class RunLog(AbstractContextManager):
         self._events = SummaryWriter(str(self.folder / "tensorboard"))
         return self
 
-    def write(self, kind: str, step: int, values: Mapping[str, float]) -> None:
-        """Log `values` of one kind ("train/nyuv2", "validate/kitti", ...) at `step`."""
+    def write(self, kind: str, step: int, values: Mapping[str, float], **facts: str) -> None:
+        """Log `values` of one kind ("train/nyuv2", "validate/kitti", ...) at `step`, in metrics.jsonl with `facts`."""
         if self._events is None:
             return
         with log_failures("metrics.jsonl"), (self.folder / "metrics.jsonl").open("a") as file:
-            file.write(json_text({"kind": kind, "step": step, **values}, indent=None) + "\n")
+            file.write(json_text({"kind": kind, "step": step, **values, **facts}, indent=None) + "\n")
         with log_failures("TensorBoard"):
             for name, value in values.items():
                 self._events.add_scalar(f"{kind}/{name}", value, step)
