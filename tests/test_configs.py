@@ -122,6 +122,13 @@ def test_numbers_of_the_paper():
     assert (settings["trainer"]["epochs"], settings["trainer"]["batch_size"]) == (20, 8)
 
 
+def test_released_numbers_where_the_paper_is_silent():
+    settings = tiny.config("experiment=mixed4")
+    assert settings["trainer"]["mixing"] == "round_robin"
+    assert (settings["optim"]["optimizer"]["eps"], settings["optim"]["optimizer"]["weight_decay"]) == (1e-6, 1e-2)
+    assert settings["contrast"]["momentum"] == 0.99
+
+
 @pytest.mark.parametrize("name", RELATIVE_MODELS)
 def test_relative_models_state_their_normalisation_and_size_rule(name: str):
     config = yaml.safe_load((tiny.CONFIGS / "model/relative_depth" / f"{name}.yaml").read_text())

@@ -148,7 +148,7 @@ def test_commands_of_the_page_on_prediction_run(home: Path):
     assert {"points.ply", "mesh.glb"} <= {path.name for path in Path("predictions/photo").iterdir()}
 
 
-def test_flags_of_predict_and_export_are_those_of_the_programs(monkeypatch: pytest.MonkeyPatch):
+def test_commands_of_predict_get_as_far_as_its_run(monkeypatch: pytest.MonkeyPatch):
     seen = []
     for kind in ("run", "run_clip"):
         monkeypatch.setattr(predict, kind, seen.append)

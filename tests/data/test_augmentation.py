@@ -18,6 +18,7 @@ from world import Flat
 
 from tr2m.build import read_settings
 from tr2m.data.augmentation import Augmentation, ColourJitter, GammaBrightnessColour, shift_hue
+from tr2m.data.captions.variants import FixedCaption
 from tr2m.data.mixing import MixedDataset, SampleKey
 from tr2m.data.settings import DatasetSettings
 from tr2m.errors import UserError
@@ -40,6 +41,7 @@ class Slanted(Flat):
 def augmented(augmentation: Augmentation | None) -> MixedDataset:
     dataset = Slanted([1] * 3, [48] * 3)
     dataset.augmentation = augmentation
+    dataset.captions = FixedCaption(dataset, "a door on the left, a window on the right")
     return MixedDataset([dataset], seed=0)
 
 

@@ -153,6 +153,31 @@ def test_sentences_of_the_endoscopic_sets(tmp_path: Path):
     )
 
 
+def test_c3vd_scores_the_undistorted_copy_whole(tmp_path: Path):
+    settings = tiny.config("dataset=c3vd", name="eval")["dataset"]["protocols"]["released"]["reader"]
+    assert Path(settings["root"]).name == "c3vd_undistorted"
+    assert Path(settings["split_file"]).name == "c3vd_released.yaml"
+    entry = released("c3vd", tmp_path)
+    assert (entry.dataset.crop, entry.dataset.mask_corners) == (None, False)
+    # In the black corner, outside of the crop: 2000 units of 100 / 65535 mm, at nearly half the size.
+    assert entry.dataset.evaluation_sample(0).depth[2, 2].item() == pytest.approx(2000 * 100 / 65535)
+
+
+def test_void_has_metres_times_256(tmp_path: Path):
+    depth = released("void", tmp_path).dataset.evaluation_sample(0).depth
+    assert [depth[10, 20].item(), depth[5, 5].item(), depth[50, 50].item()] == [5.0, 257 / 256, 2.0]
+
+
+def test_hypersim_sees_the_authors_jpeg_and_scores_depth_along_the_axis(tmp_path: Path):
+    sample = released("hypersim", tmp_path).dataset.evaluation_sample(0)
+    # The tree's previews are plain, its renderings grey.
+    expected = torch.tensor(trees.plain((1, 1))[0, 0] / 255, dtype=torch.float32)
+    torch.testing.assert_close(sample.image.mean(dim=(1, 2)), expected, atol=0.02, rtol=0)
+    # A distance of 4 m half a pixel from the axis, and in the first row's second pixel, at focal length 886.81 px.
+    assert sample.depth[48, 64].item() == pytest.approx(4 * 886.81 / (886.81**2 + 0.5**2 + 0.5**2) ** 0.5)
+    assert sample.depth[0, 1].item() == pytest.approx(4 * 886.81 / (886.81**2 + 47.5**2 + 62.5**2) ** 0.5)
+
+
 def test_sun_rgbd_shrinks_to_a_tenth_of_a_thousandth(tmp_path: Path):
     # 1000 mm rotated left by 3 bits is 8000, and 8000 / 10,000 is 0.8.
     assert released("sunrgbd", tmp_path).dataset.evaluation_sample(0).depth[10, 20] == pytest.approx(0.8)

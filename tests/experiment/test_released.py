@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+import trees
 
 from tr2m import load_model
 from tr2m.benchmark.plain_network import plain_maps
@@ -244,6 +245,38 @@ def test_it_predicts_and_scores_real_frames(
     assert result["method"] == "tr2m_released"
     assert result["n_images"] == 6
     assert result["metrics"]["abs_rel"] > 0
+
+
+@pytest.mark.usefixtures("toy_frozen")
+def test_it_is_scored_under_the_released_protocol_beside_the_paper(
+    tmp_path: Path, weights: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    """The way of docs/reproduce.md on a tree of one frame: down to the line that it leads to."""
+    split, captions = trees.nyuv2(tmp_path / "nyuv2"), tmp_path / "captions/nyu/test/bathroom/rgb_00001.txt"
+    captions.parent.mkdir(parents=True)
+    captions.write_text("a small bathroom with a white sink\n" * 15)
+    monkeypatch.setenv("TR2M_DATA", str(tmp_path))
+    monkeypatch.setenv("TR2M_CAPTIONS", str(tmp_path / "captions"))
+    monkeypatch.setenv("TR2M_OUTPUTS", str(tmp_path / "outputs"))
+    checkpoint = save(tmp_path / "da_s_vitl_vitl.pth", weights)
+    options = [
+        f"ckpt={checkpoint}",
+        "dataset=nyuv2",
+        "protocol=released",
+        "precision=float32",
+        "device=cpu",
+        "workers=0",
+    ]
+    monkeypatch.setattr(sys, "argv", ["tr2m eval", *options, f"dataset.reader.split_file={split}"])
+    evaluate.main(sys.argv[1:])
+    printed = capsys.readouterr().out.splitlines()
+    result = json.loads((tmp_path / "outputs/tr2m_released/eval/nyuv2_released.json").read_text())
+    assert result["protocol"]["name"] == "released"
+    ours = result["metrics"]["abs_rel"]
+    comparison = next(line for line in printed if line.startswith("  abs_rel"))
+    assert comparison == f"  abs_rel  paper 0.082  here {ours:.3f}  {ours - 0.082:+.4f}  differs"
+    reasons = [f"dataset.reader.split_file={split}", "1 frames of 654"]
+    assert printed[-2] == f"not a reproduction: {'; '.join(reasons)}"
 
 
 @pytest.mark.slow

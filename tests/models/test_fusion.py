@@ -1,9 +1,10 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from tr2m.models.attention import MultiHeadAttention
-from tr2m.models.fusion import CrossModalityAttention, QuickGELU, TextBroadcast
+from tr2m.models.fusion import CrossModalityAttention, ImageAttention, QuickGELU, TextBroadcast
 
 
 def test_attention_is_that_of_torch_with_the_same_parameters():
@@ -34,6 +35,55 @@ def test_one_token_of_context_is_the_same_for_every_query():
     result = ours(queries, context)
     assert result.shape == (2, 1, 12)
     torch.testing.assert_close(result.expand(2, 5, 12), torchs(queries, context, context)[0])
+
+
+def test_attention_asks_the_fused_kernel_for_one_map_a_head(monkeypatch: pytest.MonkeyPatch):
+    """CUDA has its fast kernels for tensors of four dimensions only, and a mask of every query would rule one out."""
+    asked, fused = [], F.scaled_dot_product_attention
+
+    def spy(
+        query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attn_mask: torch.Tensor | None
+    ) -> torch.Tensor:
+        asked.append((query.shape, key.shape, value.shape, None if attn_mask is None else attn_mask.shape))
+        return fused(query, key, value, attn_mask=attn_mask)
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", spy)
+    fusion, valid = CrossModalityAttention(12, 3), torch.ones(2, 4, dtype=torch.bool)
+    fusion(torch.randn(2, 5, 12), torch.randn(2, 4, 12), valid)
+    queries, keys = (2, 3, 5, 4), (2, 3, 4, 4)
+    assert asked == [(queries, queries, queries, None), (queries, keys, keys, (2, 1, 1, 4))]
+
+
+# Our names -> those of torch's pre-norm layers, in which the text's norm is outside.
+TORCHS = {
+    "self_attention.": "self_attn.",
+    "text_attention.": "multihead_attn.",
+    "self_norm.": "norm1.",
+    "image_norm.": "norm2.",
+    "mlp.0.": "linear1.",
+    "mlp.2.": "linear2.",
+}
+
+
+def test_the_blocks_are_torchs_pre_norm_layers_with_quick_gelu():
+    options = {"dim_feedforward": 48, "dropout": 0.0, "activation": QuickGELU(), "batch_first": True}
+    image, text, valid = torch.randn(2, 5, 12), torch.randn(2, 4, 12), torch.tensor([[True] * 4, [True] + [False] * 3])
+    for ours, theirs, mlp_norm in (
+        (ImageAttention(12, 3), nn.TransformerEncoderLayer(12, 3, norm_first=True, **options), "norm2."),
+        (CrossModalityAttention(12, 3), nn.TransformerDecoderLayer(12, 3, norm_first=True, **options), "norm3."),
+    ):
+        state = {name: weight + 0.1 * torch.randn_like(weight) for name, weight in ours.state_dict().items()}
+        ours.load_state_dict(state)
+        text_norm = [state.pop(f"text_norm.{name}", torch.zeros(12)) for name in ("weight", "bias")]
+        for own, torchs in {**TORCHS, "mlp_norm.": mlp_norm}.items():
+            state = {name.replace(own, torchs): weight for name, weight in state.items()}
+        theirs.load_state_dict(state)
+        if mlp_norm == "norm2.":
+            expected = theirs(image)
+        else:
+            memory = F.layer_norm(text, (12,), *text_norm)
+            expected = theirs(image, memory, memory_key_padding_mask=~valid)
+        torch.testing.assert_close(ours(image, text, valid), expected)
 
 
 def test_padding_does_not_reach_the_image():

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 import tiny
 import torch
+from torch import nn
 
 from tr2m.benchmark.plain_network import plain_maps
-from tr2m.models.decoder import on_grid
+from tr2m.models.decoder import DPTDecoder, on_grid
 from tr2m.models.heads import MapHead
 from tr2m.models.released_names import to_released
 from tr2m.models.tr2m import rescale_depth
@@ -200,3 +201,13 @@ def test_token_maps_keep_their_channels_last_in_memory():
     assert features.shape == (2, 5, 2, 3)
     assert features.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(on_grid(torch.arange(6.0).view(1, 6, 1), (2, 3))[0, 0], torch.arange(6.0).view(2, 3))
+
+
+def test_and_so_does_every_convolution_of_the_decoder_and_the_heads():
+    decoder, head, met = DPTDecoder(16, 8, 12), MapHead(12, 8, 4), {}
+    for name, module in nn.ModuleList([decoder, head]).named_modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            module.register_forward_hook(lambda _, inputs, output, name=name: met.setdefault(name, inputs[0]))
+    head(decoder(torch.randn(2, 6, 16), (2, 3)), (28, 42))
+    assert len(met) == 11
+    assert [name for name, x in met.items() if not x.is_contiguous(memory_format=torch.channels_last)] == []

@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from tr2m.models.equations.fusion import SumOfAttentions, TextBroadcast
+from tr2m.models.equations.fusion import ImageAttention, SumOfAttentions, TextBroadcast
 
 
 def softmax_attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
@@ -31,6 +31,13 @@ def test_learned_projections_share_the_query():
         + softmax_attention(query, fusion.text_key(text[0]), fusion.text_value(text[0]))
     )
     torch.testing.assert_close(fusion(image, text, torch.ones(1, 2, dtype=torch.bool))[0], expected)
+
+
+def test_the_image_alone_is_itself_and_its_attention():
+    image, fusion = torch.randn(1, 5, 4), ImageAttention(4)
+    parts = (part(image[0]) for part in (fusion.image_query, fusion.image_key, fusion.image_value))
+    fused = fusion(image, torch.randn(1, 2, 4), torch.ones(1, 2, dtype=torch.bool))
+    torch.testing.assert_close(fused[0], image[0] + softmax_attention(*parts))
 
 
 def test_one_text_token_adds_its_value_to_every_pixel():
