@@ -32,6 +32,8 @@ TOY = (
     "what.matrix_side=64",
     "data=demo",
     "~data.datasets.tube",
+    "data.datasets.room.reader.count={train: 8, test: 2}",
+    "data.datasets.street.reader.count={train: 8, test: 2}",
     "trainer.workers=0",
     "model=tiny",
     *tiny.SMALL,
