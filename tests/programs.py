@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import traceback
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from tiny import ROOT
+
+from tr2m.cli.main import main
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
 
@@ -17,6 +21,36 @@ def run(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.Com
     command = [sys.executable, *arguments]
     env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+
+
+def forked(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`tr2m` with these arguments in a fork of this process, which has imported already what takes a program long."""
+    with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+        if (pid := os.fork()) == 0:
+            os._exit(exit_code(arguments, environment, out.fileno(), err.fileno()))
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        printed = [file.seek(0) or file.read() for file in (out, err)]
+    return subprocess.CompletedProcess(arguments, code, *printed)
+
+
+def exit_code(arguments: tuple[str, ...], environment: dict[str, str], out: int, err: int) -> int:
+    """What Python would end with, for a process of its own that prints to the files `out` and `err`."""
+    os.chdir(ROOT)
+    os.environ.update(environment)
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+    try:
+        main(arguments)
+        return 0
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
 
 
 def imported_modules(*arguments: str) -> set[str]:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from programs import forked
 from tiny import ROOT
 
 from tr2m.cli import tables
@@ -42,7 +43,7 @@ def run(script: str, *arguments: str, **environment: str) -> subprocess.Complete
 
 def fails(script: str, *arguments: str, **environment: str) -> str:
     """What the program says on its way out: one message, no traceback, exit code 2."""
-    result = run(script, *arguments, **environment)
+    result = forked(script.removesuffix(".py"), *arguments, **environment)
     assert result.returncode == 2, result.stdout + result.stderr
     assert "Traceback" not in result.stderr
     return result.stderr
@@ -259,6 +260,12 @@ def test_predict_says_what_is_wrong(trained: Path, photo: Path, tmp_path: Path, 
 )
 def test_mistakes_on_the_command_line(script: str, arguments: list[str], expected: str):
     assert expected in fails(script, *arguments)
+
+
+def test_a_script_ends_a_mistake_as_its_command_does():
+    result = run("train.py", "experiment=demos")
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert "did you mean demo?" in result.stderr
 
 
 def test_a_baseline_leaves_the_same_kind_of_result_file(trained: Path):
