@@ -100,7 +100,7 @@ def test_eval_agrees_exactly_with_the_end_of_training(trained: Path):
 def test_eval_under_other_captions_keeps_the_usual_result(trained: Path):
     counts = "dataset.reader.count={train: 8, test: 3}"
     arguments = [f"ckpt={trained}/checkpoints/last.pt", "dataset=synthetic_room", counts, "workers=0"]
-    result = run("eval.py", *arguments, "captions=average", "protocol=all")
+    result = forked("eval", *arguments, "captions=average", "protocol=all")
     assert result.returncode == 0, result.stderr
     scored = json.loads((trained / "eval" / "synthetic_room_average.json").read_text())
     assert scored["protocol"]["caption_source"].startswith("mean over all lines, synthetic world")
@@ -183,7 +183,7 @@ def test_predict_reads_the_network_in_millimetres_where_the_photo_is_an_endoscop
         "mm": ["--unit", "mm"],
         "mm in mm": ["--unit", "mm", "--save-unit", "mm"],
     }.items():
-        result = run("predict.py", *arguments, "--out", str(tmp_path / name), *options, *MAPS)
+        result = forked("predict", *arguments, "--out", str(tmp_path / name), *options, *MAPS)
         assert result.returncode == 0, result.stderr
         folder = tmp_path / name / "a photo"
         said[name], facts[name] = result.stdout, json.loads((folder / "prediction.json").read_text())
@@ -271,7 +271,7 @@ def test_a_script_ends_a_mistake_as_its_command_does():
 def test_a_baseline_leaves_the_same_kind_of_result_file(trained: Path):
     arguments = ["baseline=stored", "dataset=synthetic_room", "dataset.reader.count={train: 4, test: 3}", "workers=0"]
     outputs = str(trained.parent.parent)
-    result = run("eval.py", *arguments, "alignment=global", TR2M_OUTPUTS=outputs)
+    result = forked("eval", *arguments, "alignment=global", TR2M_OUTPUTS=outputs)
     assert result.returncode == 0, result.stderr
     baseline = json.loads((Path(outputs) / "stored/eval/synthetic_room_global.json").read_text())
     model = json.loads((trained / "eval/synthetic_street.json").read_text())
