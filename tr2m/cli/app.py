@@ -34,7 +34,7 @@ def run(arguments: Namespace) -> None:
     """Serve the app until it is interrupted. Raises UserError for what the user can fix."""
     try:
         import gradio  # noqa: F401  whether it is there, before the seconds that a model takes
-        import trimesh  # noqa: F401
+        import trimesh  # noqa: F401  likewise: the page writes its point clouds with it
     except ModuleNotFoundError as error:
         raise UserError("the app needs gradio and trimesh: pip install 'tr2m[app]'") from error
     from tr2m import load_model

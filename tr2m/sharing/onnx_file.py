@@ -125,7 +125,7 @@ def require_onnx() -> Any:
     try:
         import onnx  # noqa: F401  torch's exporter needs both and names neither
         import onnxruntime
-        import onnxscript  # noqa: F401
+        import onnxscript  # noqa: F401  likewise
     except ModuleNotFoundError as error:
         raise UserError(f"ONNX files need {error.name}: pip install 'tr2m[onnx]'") from error
     return onnxruntime
