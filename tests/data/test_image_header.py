@@ -17,12 +17,13 @@ from tr2m.errors import UserError
 PICTURE = Image.fromarray(cv2.resize(np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8), (60, 40)))
 
 
+def chunk(name: bytes, content: bytes) -> bytes:
+    """Of a PNG file."""
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
 def png(width: int, height: int, rows: bytes) -> bytes:
     """A black-and-white PNG that claims a size."""
-
-    def chunk(name: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
@@ -57,24 +58,33 @@ def test_exif_turns_the_picture_upright(tmp_path: Path):
     assert np.abs(read_rgb(tmp_path / "turned.jpg") - upright).mean() < 3
 
 
-def exif_of(orientation: int, order: str) -> bytes:
-    """EXIF data by hand: a TIFF header, then one directory of one entry (tag 274, type short, one value)."""
-    mark = b"II" if order == "<" else b"MM"
-    return mark + struct.pack(f"{order}HIHHHIHHI", 42, 8, 1, 274, 3, 1, orientation, 0, 0)
+def exif_of(*orientations: int, order: str = "<", kind: str = "H") -> bytes:
+    """EXIF data by hand: a TIFF header, then a directory with an entry for each (tag 274, a short or "I": a long)."""
+    values = [struct.pack(f"{order}{kind}", orientation).ljust(4, b"\0") for orientation in orientations]
+    entries = [struct.pack(f"{order}HHI", 274, {"H": 3, "I": 4}[kind], 1) + value for value in values]
+    header = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HIH", 42, 8, len(entries))
+    return header + b"".join(entries) + bytes(4)
 
 
 def oriented(array: np.ndarray, suffix: str, orientation: int, order: str = "<") -> bytes:
     """An encoded picture with an orientation."""
-    exif = exif_of(orientation, order)
     if suffix == ".tiff":
         buffer = BytesIO()
         Image.fromarray(array).save(buffer, "TIFF", tiffinfo={274: orientation})
         return buffer.getvalue()
+    return with_exif(array, suffix, exif_of(orientation, order=order))
+
+
+def with_exif(array: np.ndarray, suffix: str, *exifs: bytes) -> bytes:
+    """An encoded JPEG or PNG with EXIF data, one segment or chunk for each."""
     data = cv2.imencode(suffix, array[..., ::-1] if array.ndim == 3 else array)[1].tobytes()
     if suffix == ".jpg":
-        return data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 8) + b"Exif\0\0" + exif + data[2:]
-    chunk = b"eXIf" + exif
-    return data[:33] + struct.pack(">I", len(exif)) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:]
+        return data[:2] + b"".join(segment(exif) for exif in exifs) + data[2:]
+    return data[:33] + b"".join(chunk(b"eXIf", exif) for exif in exifs) + data[33:]
+
+
+def segment(exif: bytes) -> bytes:
+    return b"\xff\xe1" + struct.pack(">H", len(exif) + 8) + b"Exif\0\0" + exif
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -101,6 +111,23 @@ def test_neither_image_nor_depth_of_a_frame_is_turned(tmp_path: Path, suffix: st
             read(path)
     if orientation == 1:
         np.testing.assert_array_equal(read_depth_units(depth).ravel(), np.arange(2400))
+
+
+@pytest.mark.parametrize("orientations", [(3, 1), (1, 3), (9, 3)])
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_one_orientation_of_several_is_enough_to_be_refused(tmp_path: Path, suffix: str, orientations: tuple[int, int]):
+    path = tmp_path / f"twice{suffix}"
+    for exifs in ([exif_of(one) for one in orientations], [exif_of(*orientations)]):
+        path.write_bytes(with_exif(np.asarray(PICTURE), suffix, *exifs))
+        with pytest.raises(UserError, match="got the EXIF or TIFF orientation 3, expected 1"):
+            read_image(path)
+
+
+def test_an_image_of_a_frame_is_not_turned_by_a_tag_that_opencv_reads_otherwise(tmp_path: Path):
+    path = tmp_path / "long.png"
+    # A long of two halves, of which OpenCV reads the first: 3.
+    path.write_bytes(with_exif(np.asarray(PICTURE), ".png", exif_of(0x10003, kind="I")))
+    np.testing.assert_array_equal(read_image(path), np.asarray(PICTURE))
 
 
 def test_formats_that_could_be_turned_but_are_not_read(tmp_path: Path):

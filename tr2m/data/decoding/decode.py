@@ -185,6 +185,8 @@ def _decode(path: Path, flags: int, as_stored: bool = False) -> np.ndarray:
     header = _require_picture(path, data, read_header(data))
     if as_stored:
         _require_as_stored(path, header)
+        # OpenCV reads damaged EXIF data otherwise than the header is read here.
+        flags |= cv2.IMREAD_IGNORE_ORIENTATION
     # Some versions of OpenCV decode what there is of a truncated JPEG and fill up with grey.
     if not header.complete:
         raise UserError(

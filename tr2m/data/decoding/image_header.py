@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 JPEG_START = b"\xff\xd8\xff"
@@ -22,7 +23,7 @@ _UPRIGHT = 1
 class ImageHeader:
     """Size in pixels as stored, 0 where not stated; whether the file ends as it should; whether it holds
     more than one picture; and how a viewer turns or mirrors the stored pixels (1 to 8, EXIF 2.32 section 4.6.4; 1: not
-    at all).
+    at all). Of several orientations, of which one decoder takes the first and another the last, the largest.
     """
 
     height: int
@@ -61,7 +62,7 @@ def _jpeg_header(data: bytes) -> ImageHeader:
             height = int.from_bytes(data[position + 3 : position + 5])
             width = int.from_bytes(data[position + 5 : position + 7])
         elif marker == _JPEG_APP1 and data.startswith(_JPEG_EXIF, position + 2):
-            orientation = _exif_orientation(data[position + 2 + len(_JPEG_EXIF) : position + length])
+            orientation = max(orientation, _exif_orientation(data[position + 2 + len(_JPEG_EXIF) : position + length]))
         position += length
     return ImageHeader(height, width, complete=False, several=False, orientation=orientation)
 
@@ -76,16 +77,17 @@ def _png_header(data: bytes) -> ImageHeader:
         complete = name == b"IEND"
         several |= name == b"acTL"
         if name == b"eXIf":
-            orientation = _exif_orientation(data[position + 8 : position + 8 + length])
+            orientation = max(orientation, _exif_orientation(data[position + 8 : position + 8 + length]))
         position += 12 + length
     return ImageHeader(height, width, complete, several, orientation)
 
 
 def _tiff_header(data: bytes, order: str) -> ImageHeader:
-    tags, following = _first_directory(data, order)
+    entries, following = _first_directory(data, order)
+    tags = dict(entries)
     height, width = tags.get(_TIFF_HEIGHT, 0), tags.get(_TIFF_WIDTH, 0)
     # Strips may be anywhere: whether they are all there shows when OpenCV decodes them.
-    return ImageHeader(height, width, following is not None, bool(following), _orientation(tags), is_tiff=True)
+    return ImageHeader(height, width, following is not None, bool(following), _orientation(entries), is_tiff=True)
 
 
 def _exif_orientation(exif: bytes) -> int:
@@ -94,18 +96,19 @@ def _exif_orientation(exif: bytes) -> int:
     return _orientation(_first_directory(exif, order)[0]) if order else _UPRIGHT
 
 
-def _orientation(tags: dict[int, int]) -> int:
+def _orientation(entries: Sequence[tuple[int, int]]) -> int:
     """1 where the tag is missing or is none of the eight: cameras that do not know write 0, and no decoder turns it."""
-    orientation = tags.get(_TIFF_ORIENTATION, _UPRIGHT)
-    return orientation if orientation in range(1, 9) else _UPRIGHT
+    stated = [value for tag, value in entries if tag == _TIFF_ORIENTATION and value in range(1, 9)]
+    return max(stated, default=_UPRIGHT)
 
 
-def _first_directory(data: bytes, order: str) -> tuple[dict[int, int], int | None]:
-    """The tags read here, and the place of the next directory: 0 after the last, None where the data are cut off.
+def _first_directory(data: bytes, order: str) -> tuple[list[tuple[int, int]], int | None]:
+    """The tags read here with their values, and the place of the next directory: 0 after the last, None where the data
+    are cut off.
 
     A directory is the number of its entries, 12 bytes each, then the place of the next one.
     """
-    tags: dict[int, int] = {}
+    entries: list[tuple[int, int]] = []
     try:
         (start,) = struct.unpack_from(f"{order}I", data, 4)
         (count,) = struct.unpack_from(f"{order}H", data, start)
@@ -113,7 +116,8 @@ def _first_directory(data: bytes, order: str) -> tuple[dict[int, int], int | Non
             tag, kind = struct.unpack_from(f"{order}HH", data, start + 2 + 12 * entry)
             if tag in (_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_ORIENTATION):
                 letter = "H" if kind == _TIFF_SHORT else "I"
-                (tags[tag],) = struct.unpack_from(f"{order}{letter}", data, start + 10 + 12 * entry)
-        return tags, struct.unpack_from(f"{order}I", data, start + 2 + 12 * count)[0]
+                (value,) = struct.unpack_from(f"{order}{letter}", data, start + 10 + 12 * entry)
+                entries.append((tag, value))
+        return entries, struct.unpack_from(f"{order}I", data, start + 2 + 12 * count)[0]
     except struct.error:
-        return tags, None
+        return entries, None
