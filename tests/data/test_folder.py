@@ -69,11 +69,27 @@ def test_every_wrong_row_is_reported_with_its_line(tree):
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
-def test_a_caption_has_one_line_and_the_line_numbers_below_stay_right(tree, ending):
-    table(tree, GOOD.replace("A kitchen.", f'"A kitchen,{ending}red."'), "none.jpg,depth/000000.png,0.001,A kitchen.")
-    with pytest.raises(
-        UserError, match=r"line 3: got caption 'A kitchen,\\nred.', .* in one line(.|\n)*line 4: no file"
-    ):
+def test_a_row_has_one_line_and_the_line_numbers_below_empty_ones_stay_right(tree, ending):
+    rows = [GOOD, "", "none.jpg,depth/000000.png,0.001,A kitchen."]
+    (tree / "train.csv").write_text(ending.join([HEADER, *rows]), newline="")
+    with pytest.raises(UserError, match=r"wrong rows; [^\n]*\n  line 4: no file .*none.jpg$"):
+        opened("folder", tree)
+    rows[0] = rows[0].replace("A kitchen.", f'"A kitchen,{ending}red."')
+    (tree / "train.csv").write_text(ending.join([HEADER, *rows]), newline="")
+    with pytest.raises(UserError, match=r"train.csv, line 2: expected CSV with a line for each row"):
+        opened("folder", tree)
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "line"),
+    [
+        (f"{HEADER},note", [f"{GOOD},x", f'{GOOD},"five inch', f"{GOOD},x", f'{GOOD},"'], 3),
+        (f'{HEADER},"note', [GOOD, f'{GOOD},"'], 1),
+    ],
+)
+def test_a_quote_that_is_left_open_and_closed_below_swallows_no_row(tree, header, rows, line):
+    table(tree, *rows, header=header)
+    with pytest.raises(UserError, match=rf"train.csv, line {line}: .* unexpected end of data. Close its double quotes"):
         opened("folder", tree)
 
 
@@ -82,7 +98,7 @@ def test_a_caption_has_one_line_and_the_line_numbers_below_stay_right(tree, endi
 def test_a_quote_that_is_not_closed_swallows_no_row(tree, first, second):
     bad = GOOD.replace("000000", "000007").replace("A kitchen.", first)
     table(tree, GOOD, bad, f"color/000009.jpg,depth/000007.png,0.001,{second}")
-    with pytest.raises(UserError, match=r'the row that starts in line 3: expected CSV, got: .*write "" for "'):
+    with pytest.raises(UserError, match=r'train.csv, line 3: expected CSV .*, got: .*write "" for "'):
         opened("folder", tree)
     table(tree, GOOD.replace("A kitchen.", '"A ""red"" kitchen."'))
     assert opened("folder", tree, captions=None).evaluation_sample(0).caption == 'A "red" kitchen.'

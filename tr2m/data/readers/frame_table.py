@@ -98,26 +98,28 @@ def records(path: Path, expected: Sequence[str] = COLUMNS) -> Iterator[tuple[int
     """
     lines = read_lines(path, f"a table with the columns {', '.join(expected)}")
     if path.suffix.lower() == ".csv":
-        # Strict: a quote that nobody closes would swallow the rows below it.
-        reader = csv.DictReader((f"{line}\n" for line in lines), restkey=_SURPLUS, strict=True)
-        start = 1
-        try:
-            columns = reader.fieldnames or []
-            if missing := [column for column in expected if column not in columns]:
-                raise UserError(f"{path}: got the columns {columns}, expected also {', '.join(missing)}.")
-            if len(set(columns)) < len(columns):
-                raise UserError(f"{path}: got the columns {columns}, expected each once.")
-            start = reader.line_num + 1
-            for row in reader:
-                yield reader.line_num, row
-                start = reader.line_num + 1
-        except csv.Error as error:
-            raise UserError(
-                f"{path}, the row that starts in line {start}: expected CSV, got: {error}. Close its double quotes; "
-                'inside a quoted caption write "" for ".'
-            ) from error
+        columns = _cells(path, 1, lines[0])
+        if missing := [column for column in expected if column not in columns]:
+            raise UserError(f"{path}: got the columns {columns}, expected also {', '.join(missing)}.")
+        if len(set(columns)) < len(columns):
+            raise UserError(f"{path}: got the columns {columns}, expected each once.")
+        for number, line in enumerate(lines[1:], start=2):
+            if cells := _cells(path, number, line):
+                row: dict[str, Any] = dict(zip(columns, cells, strict=False))
+                yield number, row | ({_SURPLUS: cells[len(columns) :]} if len(cells) > len(columns) else {})
     else:
         yield from ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
+
+
+def _cells(path: Path, number: int, line: str) -> list[str]:
+    """Of a line of CSV. By itself: a quote that is left open would swallow the rows below it, up to the next quote."""
+    try:
+        return next(csv.reader([line], strict=True))
+    except csv.Error as error:
+        raise UserError(
+            f"{path}, line {number}: expected CSV with a line for each row, got: {error}. Close its double quotes; "
+            'inside a quoted caption write "" for ".'
+        ) from error
 
 
 def _row(record: dict[str, Any] | str, folder: Path) -> FrameRow:
