@@ -36,7 +36,7 @@ SEEDS = st.integers(0, 2**63)
 PICTURE = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
 DEPTH = np.random.default_rng(1).integers(0, 65536, (6, 8), dtype=np.uint16)
 SPLIT = 'train:\n  groups: 2\n  frames: 8\n  members:\n    kitchen: "4, 7-9"\n    office: "1-10/3"\ntest: {}\n'
-TABLE = 'image,depth,metres_per_unit,caption\na.png,b.png,0.001,"a room, small"\nc.png,b.png,0.5,a hall\n'
+TABLE = 'image,depth,metres_per_unit,caption\na.png,b.png,0.001,"a room, small"\nc.png,d.png,0.5,a hall\n'
 
 
 def mutated(content: bytes, random: np.random.Generator) -> bytes:
@@ -200,7 +200,7 @@ def test_splits_that_are_yaml(tmp_path: Path, members: dict[str, Any], frames: A
 @given(SEEDS)
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 def test_tables_of_frames(tmp_path: Path, form: str, seed: int):
-    for name in ("a.png", "b.png", "c.png"):
+    for name in ("a.png", "b.png", "c.png", "d.png"):
         (tmp_path / name).touch()
     rows = [line.split(",", 3) for line in TABLE.splitlines()]
     lines = "\n".join(json.dumps(dict(zip(rows[0], row, strict=True))) for row in rows[1:])

@@ -114,6 +114,17 @@ def test_columns_and_keys_come_once(tree):
         opened("folder", tree)
 
 
+def test_a_depth_file_belongs_to_one_image(tree):
+    table(tree, GOOD, GOOD.replace("color/000000", "color/000007").replace("depth/", "./depth/"))
+    with pytest.raises(
+        UserError, match=r"\n  line 3: depth .*/depth/000000.png is that of line 2, too: expected one for"
+    ):
+        opened("folder", tree)
+    (tree / "depth/link.png").symlink_to("000000.png")
+    table(tree, GOOD, GOOD.replace("color/000000", "color/000007").replace("depth/000000", "depth/link"))
+    assert len(opened("folder", tree)) == 2
+
+
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_two_tables_of_one_split_are_refused(tree, split):
     table(tree, GOOD, name="train.csv")
@@ -126,7 +137,7 @@ def test_frames_that_are_trained_on_are_not_scored(tree):
     (tree / "test.jsonl").unlink()
     (tree / "train.csv").write_text("\ufeff" + (tree / "train.csv").read_text(), encoding="utf-8")
     table(
-        tree, "./color/000007.jpg,depth/000007.png,0.001,A kitchen.", "color/000009.jpg,depth/000007.png,0.001,A sink."
+        tree, "./color/000007.jpg,depth/000007.png,0.001,A kitchen.", "color/000009.jpg,depth/000000.png,0.001,A sink."
     )
     for split in ("test", "val"):
         (tree / "train.csv").rename(tree / f"{split}.csv")
@@ -212,7 +223,8 @@ def test_frames_without_a_sentence_are_named(tree):
     images = [f"color/{number:06d}" for number in range(8)]
     for image in images:
         (tree / f"{image}.jpg").write_bytes((tree / "color/000009.jpg").read_bytes())
-    rows = [f"{image}.jpg,depth/000000.png,0.001,{'A kitchen.' if image == images[1] else ' '}" for image in images]
+        (tree / f"{image}.npy").write_bytes((tree / "depth/a.npy").read_bytes())
+    rows = [f"{image}.jpg,{image}.npy,1,{'A kitchen.' if image == images[1] else ' '}" for image in images]
     table(tree, *rows)
     first = ", ".join([images[0], *images[2:6]])
     with pytest.raises(

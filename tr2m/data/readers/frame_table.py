@@ -57,12 +57,18 @@ def read_frame_table(path: Path) -> list[FrameRow]:
     Raises UserError that lists every wrong row by its line number.
     """
     rows: dict[str, FrameRow] = {}
+    depths: dict[Path, int] = {}
     problems, numbers = [], []
     for line, record in records(path):
         try:
             row = _row(record, path.parent)
             if row.sample_id in rows:
                 raise UserError(f"image {row.sample_id} stands in the table twice")
+            if (first := depths.setdefault(row.depth, line)) != line:
+                raise UserError(
+                    f"depth {row.depth} is that of line {first}, too: expected one for each image. Where two images do "
+                    "show the same view, give the second one a copy or a link"
+                )
             rows[row.sample_id] = row
             numbers.append(line)
         except UserError as error:
