@@ -150,6 +150,30 @@ def test_a_wrong_unit_is_noticed(nyuv2: Path):
     assert "train: only 0% of the measured depth lies between 0.001 and 10 m" in problems[0]
 
 
+@pytest.mark.parametrize(
+    ("unit", "metres", "noticed"),
+    [
+        ("m", 3.0, False),
+        ("m", 0.003, True),  # metres, named millimetres
+        ("m", 30.0, False),  # a street
+        ("m", 0.03, True),
+        ("m", 0.1, False),  # a robot's wrist above a table
+        ("mm", 0.03, False),  # an endoscope
+        ("mm", 0.12, False),  # a laparoscope
+        ("mm", 0.00003, True),
+    ],
+)
+def test_a_wrong_unit_of_ones_own_frames_is_noticed(tmp_path: Path, unit: str, metres: float, noticed: bool):
+    trees.put(tmp_path / "a.png", trees.colours(trees.SMALL, 0))
+    np.save(tmp_path / "a.npy", np.full(trees.SMALL, metres, np.float32))
+    (tmp_path / "test.csv").write_text("image,depth,metres_per_unit,caption\na.png,a.npy,1,a room\n")
+    changes = [f"dataset.reader.root={tmp_path}", f"dataset.reader.unit={unit}", "dataset.train_split=null"]
+    settings = tiny.config("dataset=folder", *changes, "dataset.reader.depth_range=[0,1000]", name="data_check")
+    problems = data.findings_of(settings).problems
+    assert len(problems) == noticed
+    assert all(" 0.05 to 300 " in problem and "metres_per_unit" in problem for problem in problems)
+
+
 def test_missing_folders_name_variable_path_and_page_each_once(tmp_path: Path):
     captions_problem, root_problem = check("nyuv2", tmp_path / "none").problems
     for problem, parts in (

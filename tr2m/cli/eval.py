@@ -18,7 +18,7 @@ from tr2m.cli.options.app import chosen, hydra_app, job_overrides
 from tr2m.cli.options.check import CONFIGS
 
 if TYPE_CHECKING:
-    from tr2m.evaluation.evaluator import Evaluation
+    from tr2m.evaluation.evaluator import Evaluation, EvaluationSet
     from tr2m.experiment.settings import BaselineSettings
 
 
@@ -67,6 +67,8 @@ def main(config: dict[str, Any]) -> None:
         spreads = gather(getattr(method, "spreads", {}))
         if not is_main():
             return
+    for entry, evaluation in zip(sets, evaluations, strict=True):
+        note_implausible_depth(entry, evaluation)
     facts["captions"] = captions
     if captions == "average":
         facts["caption_spread"] = {name: spread for part in spreads for name, spread in part.items()}
@@ -109,6 +111,21 @@ def note_size_mismatch(size: Sequence[int] | None, trained: list[tuple[int, int]
     if tuple(size) not in trained:
         sizes = ", ".join(f"{height}x{width}" for height, width in trained)
         logging.info("note: images are shown at %dx%d, training had %s (dataset.reader.input_size)", *size, sizes)
+
+
+def note_implausible_depth(entry: EvaluationSet, evaluation: Evaluation) -> None:
+    """Say so, in the result as well, where the ground truth can hardly be right: a wrong unit has its numbers, too."""
+    from tr2m.data.depth_histogram import FRAMES, depth_problems
+    from tr2m.data.sampling import choose_frames
+
+    dataset, protocol = entry.dataset, entry.protocol
+    indices = choose_frames(dataset.sample_ids, FRAMES, seed=0)
+    problems, histogram = depth_problems(dataset, (protocol.min_depth, protocol.max_depth), indices)
+    if problems:
+        evaluation.result["implausible_depth"] = problems
+        text = "warning: %s, %s split, protocol %s: %s\n         %s; look at it with tr2m data check and tr2m data show"
+        named = dataset.name, dataset.split, protocol.name
+        logging.warning(text, *named, "; ".join(problems), histogram.summary())
 
 
 def write(evaluations: list[Evaluation], folder: Path, facts: dict[str, Any], first: str, overrides: list[str]) -> None:

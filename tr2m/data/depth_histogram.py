@@ -7,8 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from tr2m.data.depth_dataset import DepthDataset
 from tr2m.errors import UserError
 from tr2m.types import Frame, Unit
+
+FRAMES = 32
+"""Of a data set are looked at, at first one of every folder: enough for a median, and read in about a second."""
 
 # Fine enough for a median within 2 %, from a ten-thousandth of a unit to a hundred thousand.
 _EDGES = np.geomspace(1e-4, 1e5, 1025)
@@ -16,7 +20,9 @@ _BARS = " ▁▂▃▄▅▆▇█"
 _SHOWN_BINS = 20
 # Of the depth that is measured; sky and windows beyond the range are common, a wrong unit puts nearly all outside.
 _LEAST_SHARE_INSIDE = 0.5
-_ADVICE = "is this the release whose encoding docs/datasets.md describes?"
+_ADVICE = (
+    "is this the release whose encoding docs/datasets.md describes, or the metres_per_unit of one's own table right?"
+)
 
 
 def measured_depth(frame: Frame) -> Float[np.ndarray, " N"]:
@@ -89,3 +95,32 @@ class DepthHistogram:
             expected = f"{low:g} to {high:g} {self.unit}"
             found.append(f"the median depth is {median:.3g} {self.unit}, expected {expected}: {_ADVICE}")
         return found
+
+
+def depth_problems(
+    dataset: DepthDataset, depth_range: Sequence[float], indices: Sequence[int]
+) -> tuple[list[str], DepthHistogram]:
+    """What cannot be right about the depth of these frames, and its histogram: no depth at all, depth that is negative
+    or not finite, most of it outside `depth_range`, or a median that the data set cannot have. Few measured pixels are
+    no fault; nor are frames without any, or that cannot be read, as long as others have depth.
+    """
+    histogram = DepthHistogram(depth_range, dataset.unit)
+    problems, read = [], 0
+    for index in indices:
+        try:
+            frame = dataset.read_frame(index)
+        except UserError:
+            continue  # counted and reported by UnreadableFrames
+        read += 1
+        try:
+            depth = measured_depth(frame)
+        except UserError as error:
+            problems.append(f"frame {dataset.sample_ids[index]}: {error}")
+            break
+        if depth.size:
+            histogram.add(depth)
+    if histogram.count:
+        problems += histogram.problems(dataset.plausible_median)
+    elif read and not problems:
+        problems.append(f"none of {read} frames has any")
+    return problems, histogram

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tr2m.data.depth_dataset import DepthDataset
-from tr2m.data.depth_histogram import DepthHistogram, measured_depth
+from tr2m.data.depth_histogram import FRAMES, depth_problems
 from tr2m.data.sampling import choose_frames
 from tr2m.errors import UserError
-
-FRAMES = 32
-"""Of a data set are looked at, at first one of every folder: enough for a median, and read in about a second."""
 
 
 class TrainingDepth:
@@ -28,29 +25,8 @@ class TrainingDepth:
 
 
 def check_depth(dataset: DepthDataset, indices: Sequence[int]) -> None:
-    """Raise UserError if these frames have no depth at all, depth that is negative or not finite, most of it outside
-    the training range, or a median that the data set cannot have. Few measured pixels are no fault; nor are frames
-    without any, or that cannot be read, as long as others have depth.
-    """
-    histogram = DepthHistogram(dataset.depth_range, dataset.unit)
-    problems, read = [], 0
-    for index in indices:
-        try:
-            frame = dataset.read_frame(index)
-        except UserError:
-            continue  # counted and reported by UnreadableFrames
-        read += 1
-        try:
-            depth = measured_depth(frame)
-        except UserError as error:
-            problems.append(f"frame {dataset.sample_ids[index]}: {error}")
-            break
-        if depth.size:
-            histogram.add(depth)
-    if histogram.count:
-        problems += histogram.problems(dataset.plausible_median)
-    elif read and not problems:
-        problems.append(f"none of {read} frames has any")
+    """Raise UserError, with the histogram, if the depth of these frames cannot be right."""
+    problems, histogram = depth_problems(dataset, dataset.depth_range, indices)
     if problems:
         shown = f"{histogram.summary()}\n       " if histogram.count else ""
         raise UserError(
