@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import tiny
 from world import Flat
@@ -10,6 +12,7 @@ from tr2m.build import read_settings
 from tr2m.data.captions.files import NoCaptions
 from tr2m.data.settings import DatasetSettings
 from tr2m.errors import UserError
+from tr2m.synthetic.world import SyntheticDepth
 
 
 def settings(name: str, *overrides: str) -> DatasetSettings:
@@ -47,3 +50,24 @@ def test_other_captions_leave_the_data_set_as_it_was():
     assert dataset.captions is own
     assert other.evaluation_sample(0).caption == "(no caption)"
     assert other.sample_ids == dataset.sample_ids
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("input_size", [434], r"rooms: input_size \[434\]: expected \(height, width\), both above 0"),
+        ("input_size", [0, 14], r"input_size \[0, 14\]"),
+        ("input_size", [-14, 14], r"input_size \[-14, 14\]"),
+        ("input_size", [28, 42, 3], r"input_size \[28, 42, 3\]"),
+        ("depth_range", [10], r"rooms: depth_range \[10\]: expected two depths from 0, the smaller one first"),
+        ("depth_range", [10, 1], r"depth_range \[10, 1\]"),
+        ("depth_range", [0.5, 1, 10], r"depth_range \[0.5, 1, 10\]"),
+        ("depth_range", [-1, 10], r"depth_range \[-1, 10\]"),
+        ("depth_range", [0, math.inf], r"depth_range \[0, inf\]"),
+        ("plausible_median", [6, 1], r"plausible_median \[6, 1\]"),
+    ],
+)
+def test_sizes_and_ranges_that_are_none(option: str, value: list[float], expected: str):
+    options = {"size": [28, 42], "input_size": [28, 42], "depth_range": [0.5, 10.0], option: value}
+    with pytest.raises(UserError, match=expected):
+        SyntheticDepth(name="rooms", split="train", domain="room", count={"train": 1}, seed=0, **options)

@@ -6,6 +6,7 @@ import torch
 
 from tr2m.build import build
 from tr2m.data.eval_regions import FullFrame, PixelBox
+from tr2m.errors import UserError
 from tr2m.evaluation.protocol import Protocol, resize_to
 
 
@@ -65,3 +66,20 @@ def test_how_few_pixels_are_an_image_is_the_protocols_choice():
     assert protocol().score(depth, depth, depth > 0) is None
     assert protocol(min_pixels=1).score(depth, depth, depth > 0) is not None
     assert protocol(min_pixels=1).score(depth, depth * 0, depth < 0) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"min_depth": 20.0}, "protocol paper: min_depth 20, max_depth 10: expected two depths from 0, the smaller"),
+        ({"min_depth": 10.0}, "min_depth 10, max_depth 10"),
+        ({"min_depth": -1.0}, "min_depth -1, max_depth 10"),
+        ({"max_depth": math.nan}, "min_depth 0.001, max_depth nan"),
+        ({"max_depth": math.inf}, "min_depth 0.001, max_depth inf"),
+        ({"min_pixels": 0}, "min_pixels = 0, expected int, at least 1"),
+    ],
+)
+def test_a_protocol_that_could_score_nothing_is_refused(changes: dict[str, float], message: str):
+    given = {"name": "paper", "min_depth": 1e-3, "max_depth": 10.0, "region": FullFrame(), **changes}
+    with pytest.raises(UserError, match=message):
+        build({"_target_": "tr2m.evaluation.protocol.Protocol", **given})

@@ -7,6 +7,7 @@ options are the fields of a dataclass.
 from __future__ import annotations
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from copy import copy
@@ -51,14 +52,25 @@ class DepthDataset(Dataset, ABC):
     """One per frame: as a rule the image's path below its root, without extension."""
 
     def __post_init__(self) -> None:
-        if self.input_size is not None:
-            self.input_size = (self.input_size[0], self.input_size[1])
-        self.depth_range = (self.depth_range[0], self.depth_range[1])
+        size = self.input_size
+        if size is not None:
+            if len(size) != 2 or min(size) < 1:
+                raise UserError(f"{self.name}: input_size {list(size)}: expected (height, width), both above 0")
+            self.input_size = (size[0], size[1])
+        self.depth_range = self._range_of("depth_range", self.depth_range)
+        if self.plausible_median is not None:
+            self.plausible_median = self._range_of("plausible_median", self.plausible_median)
         self.sample_ids = self.index_frames()
         if not self.sample_ids:
             raise UserError(
                 f"{self.name}: its split {self.split!r} has no frames; see what it reads in docs/datasets.md"
             )
+
+    def _range_of(self, option: str, values: Sequence[float]) -> tuple[float, float]:
+        """Two depths, the nearer one first."""
+        if len(values) != 2 or not 0 <= values[0] < values[1] < math.inf:
+            raise UserError(f"{self.name}: {option} {list(values)}: expected two depths from 0, the smaller one first")
+        return values[0], values[1]
 
     @abstractmethod
     def index_frames(self) -> list[str]:

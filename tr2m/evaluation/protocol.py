@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from tr2m.data.eval_regions import Region
+from tr2m.errors import UserError
 from tr2m.evaluation.alignment import UNALIGNED, Alignment, Kind
+from tr2m.limits import PositiveInt
 from tr2m.ops.metrics import depth_metrics
 
 # An image with fewer scored pixels is skipped and counted: a handful of pixels is no measurement.
@@ -40,7 +43,12 @@ class Protocol:
     region: Region
     alignment: Alignment = UNALIGNED
     flip_tta: bool = False
-    min_pixels: int = MIN_PIXELS
+    min_pixels: PositiveInt = MIN_PIXELS
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_depth < self.max_depth < math.inf:
+            given = f"min_depth {self.min_depth:g}, max_depth {self.max_depth:g}"
+            raise UserError(f"protocol {self.name}: {given}: expected two depths from 0, the smaller one first")
 
     def scored(self, depth: Float[Tensor, "H W"], valid: Bool[Tensor, "H W"]) -> Bool[Tensor, "H W"]:
         """The pixels of a depth map that count: valid, strictly inside the range, inside the region."""
