@@ -1,6 +1,5 @@
 """A data set has one unit, and whatever is predicted for it is compared in that unit."""
 
-import json
 import logging
 from pathlib import Path
 
@@ -9,14 +8,12 @@ import pytest
 import tiny
 import torch
 import trees
-from photos import photo
 from readers import opened
 from small_run import make_trainer
 from torch import nn
 from world import Flat
 
 from tr2m.build import build
-from tr2m.cli.main import run
 from tr2m.data.eval_regions import FullFrame
 from tr2m.data.mixing import collate
 from tr2m.errors import UserError
@@ -124,21 +121,3 @@ def test_a_unit_that_training_has_not_seen_is_noted(tmp_path: Path, caplog):
     caplog.set_level(logging.INFO)
     check_unit(load_model(tmp_path / "run/checkpoints/last.pt"), "mm", "simcol")
     assert caplog.messages == ["note: simcol is in mm, training had data sets in m only"]
-
-
-@pytest.mark.parametrize(("factor", "noticed"), [(1, 0), (0.001, 1)])
-def test_a_result_states_that_its_ground_truth_is_implausible(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, factor: float, noticed: int
-):
-    """Metres in floats whose metres_per_unit says millimetres lie within the range, at 1 to 9 mm."""
-    monkeypatch.chdir(tmp_path)
-    np.save("depth.npy", np.linspace(1, 9, 2400, dtype=np.float32).reshape(40, 60))
-    photo(tmp_path / "a.png")
-    Path("test.csv").write_text(f"image,depth,metres_per_unit,caption\na.png,depth.npy,{factor},a room\n")
-    (tmp_path / "predicted").mkdir()
-    np.save("predicted/a.npy", np.full((40, 60), 3.0))
-    baseline = ["baseline=folder", "baseline.method.root=predicted", "workers=0", "device=cpu", "out=out"]
-    run(["eval", "dataset=folder", "root=.", *baseline])
-    problems = json.loads(Path("out/folder.json").read_text()).get("implausible_depth", [])
-    assert len(problems) == caplog.text.count("warning: folder, test split, protocol own: the median depth") == noticed
-    assert all("0.00502 m, expected 0.05 to 300 m" in problem for problem in problems)

@@ -108,6 +108,12 @@ def test_a_file_that_differs_is_not_written(checkpoint: Path, tmp_path: Path, mo
         onnx_file.compare({"metric_depth": np.full((1, 2, 2), np.nan, np.float32)}, expected)
 
 
+def test_a_sentence_that_is_cut_off_is_named(checkpoint: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    model = tr2m.load_model(checkpoint, precision="float32")
+    onnx_file.save_captions(model, ["a room", " ".join(["window"] * 76)], tmp_path / "a.npz")
+    assert caplog.text.count("caption of 78 tokens: the text encoder reads the first 77") == 1
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

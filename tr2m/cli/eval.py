@@ -33,6 +33,7 @@ def main(config: dict[str, Any]) -> None:
     from tr2m.experiment.compose import build_evaluation_sets, pick_device, provenance
     from tr2m.experiment.load import check_unit, find_checkpoint, model_of, read_trained
     from tr2m.experiment.settings import EvalSettings
+    from tr2m.inference.inputs import warn_if_cut
     from tr2m.training.run.run_log import environment
 
     settings = read_settings(EvalSettings, config)
@@ -45,6 +46,8 @@ def main(config: dict[str, Any]) -> None:
     if baseline:
         refuse_unused_size(baseline, job_overrides())
     captions = chosen("captions")
+    if sentence := (settings.captions or {}).get("text", settings.sentence):
+        warn_if_cut(sentence)
     sets = build_evaluation_sets(settings.dataset, settings.protocol, settings.captions)
     with process_group(device):
         if baseline:

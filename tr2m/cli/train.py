@@ -26,11 +26,14 @@ def main(config: dict[str, Any]) -> None:
     from tr2m.evaluation.result_names import result_name
     from tr2m.experiment.compose import build_trainer, pick_device, provenance
     from tr2m.experiment.settings import TrainSettings
+    from tr2m.inference.inputs import warn_if_cut
 
     settings = read_settings(TrainSettings, config)
     with process_group(pick_device(settings.device)):
         if not is_main():
             logging.getLogger().setLevel(logging.WARNING)
+        elif settings.sentence:
+            warn_if_cut(settings.sentence)
         trainer = build_trainer(config, job_overrides())
         logging.info("run folder: %s", trainer.log.folder)
         evaluations = trainer.fit()
