@@ -5,13 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import trees
 from readers import READERS
 
 from tr2m.data.decoding.encode import write_png
-from tr2m.data.file_names import on_disk
+from tr2m.data.file_names import in_text, on_disk
 
 C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 READ_ALL = """
@@ -37,6 +38,20 @@ row = {"sample_id": "K\\u00fcche/1", "abs_rel": 0.5}
 of_folder = {"sample_id": folder.name, "abs_rel": 0.5}
 save_evaluation(Evaluation({"dataset": "rooms", "unit": "m"}, [row, of_folder]), folder, "rooms", {})
 main(["data", "check", "dataset=folder"])
+"""
+
+FILM = """
+import sys
+from pathlib import Path
+import tiny
+from clips import room, write_clip
+from tr2m.video.clip import Clip
+from tr2m.video.predict import predict_clip
+folder = Path(sys.argv[1])
+model, _, _ = tiny.parts()
+model.input_sizes = [(28, 42)]
+clip = Clip.open(write_clip(folder / "clip.mp4", [room(0), room(1)]))
+predict_clip(model.eval(), clip, ["a K\\udcc3\\udcbcche"], folder / "out", smooth=0)
 """
 
 
@@ -91,6 +106,13 @@ def test_pictures_tables_and_messages_are_written(folder: Path):
     assert "R\u00e4ume" in rows
 
 
+def test_the_depth_of_a_clip_names_it(folder: Path):
+    in_c_locale(FILM, folder)
+    with h5py.File(folder / "out/depth.h5") as file:
+        assert file.attrs["clip"] == str(folder / "clip.mp4")
+        assert list(file.attrs["captions"]) == ["a K\u00fcche"]
+
+
 def test_a_picture_is_written_whole_or_not_at_all(folder: Path):
     path = folder / "new" / "depth.png"
     write_png(path, np.full((4, 5), 60000, np.uint16))
@@ -103,3 +125,5 @@ def test_names_are_what_they_were_elsewhere():
     assert on_disk("a\udcc3") == "a\udcc3"
     with pytest.raises(UnicodeEncodeError):
         on_disk("\ud800")
+    assert in_text("Farbe \u00e4/\udcc3\udca4") == "Farbe \u00e4/\u00e4"
+    assert in_text("Latin-1: \udce4") == "Latin-1: \ufffd"

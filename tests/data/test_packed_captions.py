@@ -34,6 +34,11 @@ def test_what_was_written_is_read(tmp_path: Path):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["set.sqlite"]
 
 
+def test_what_surrounds_a_sentence_is_not_packed(tmp_path: Path):
+    write(tmp_path / "set.sqlite", {"a": [" \nA kitchen.\n", "A sink. "]})
+    assert PackedCaptions(tmp_path / "set.sqlite").lines("train", "a") == ["A kitchen.", "A sink."]
+
+
 @pytest.mark.parametrize("stop", [0, 3, 4, 8])
 def test_a_stopped_run_keeps_what_it_has_and_the_next_one_goes_on(tmp_path: Path, stop: int):
     write(tmp_path / "whole.sqlite", CAPTIONS)

@@ -10,3 +10,8 @@ def on_disk(name: str) -> str:
     mode is off, the bytes beyond ASCII as `os.listdir` gives them there. Raises UnicodeEncodeError for what is no text.
     """
     return os.fsdecode(name.encode("utf-8", "surrogateescape"))
+
+
+def in_text(name: str) -> str:
+    """`on_disk` undone, for formats that hold UTF-8 alone; bytes that are none become U+FFFD."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -15,6 +15,7 @@ from jaxtyping import UInt8
 from tqdm import tqdm
 
 from tr2m.data.decoding.decode import hdf5_array
+from tr2m.data.file_names import in_text
 from tr2m.errors import UserError
 from tr2m.evaluation.saved_predictions import PREDICTED_FACTS
 from tr2m.files import whole_folder
@@ -141,8 +142,8 @@ def write_depth(path: Path, frames: FrameFolder, clip: Clip, about: Mapping[str,
         for name in ("fps", "smooth"):
             file.attrs[name] = about[name]
         for name in ("unit", "clip"):
-            file.attrs[name] = str(about[name])
-        file.attrs["captions"] = [str(caption["caption"]) for caption in about["captions"]]
+            file.attrs[name] = in_text(str(about[name]))
+        file.attrs["captions"] = [in_text(str(caption["caption"])) for caption in about["captions"]]
     return shots
 
 

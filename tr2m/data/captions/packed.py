@@ -93,7 +93,7 @@ class CaptionWriter:
         return [sample_id for sample_id in sample_ids if sample_id not in present]
 
     def add(self, split: str, captions: Iterator[tuple[str, list[str]]], save_every: int) -> None:
-        """Write the captions of frames as they come. At most `save_every` frames are lost when the program is killed.
+        """Write the captions of frames as they come, stripped. At most `save_every` frames are lost when the program is killed.
 
         Raises UserError for a frame without a caption.
         """
@@ -101,7 +101,7 @@ class CaptionWriter:
             for count, (sample_id, lines) in enumerate(captions, start=1):
                 if not lines or not all(map(is_sentence, lines)):
                     raise UserError(f"{sample_id}: got the captions {lines}, expected sentences of one line each.")
-                packed = zlib.compress("\n".join(lines).encode())
+                packed = zlib.compress("\n".join([line.strip() for line in lines]).encode())
                 connection.execute("INSERT INTO captions VALUES (?, ?, ?)", (split, sample_id, packed))
                 if count % save_every == 0:
                     connection.commit()
