@@ -1,5 +1,6 @@
 """Alignments on predictions whose right answer is known, and on real frames with a simulated perfect relative model."""
 
+import math
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -110,6 +111,43 @@ def test_each_kind_has_a_usual_alignment():
         "metric_depth": "none",
         "relative_depth": "linear_fit",
     }
+
+
+@pytest.mark.parametrize("alignment", PER_IMAGE, ids=lambda alignment: alignment.name)
+@pytest.mark.parametrize("kind", ["metric_depth", "relative_depth"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_one_pixel_that_is_no_number_spoils_no_fit_and_is_counted(alignment, kind: str, value: float):
+    prediction = 1.3 * DEPTH if kind == "metric_depth" else 2 / DEPTH + 0.1
+    scored = torch.ones_like(DEPTH, dtype=torch.bool)
+    scored[3, 3] = False
+    protocol = replace(PROTOCOL, alignment=alignment)
+    expected = protocol.score(prediction, DEPTH, scored, kind)["abs_rel"]
+    broken = prediction.where(scored, value)
+    got = protocol.score(broken, DEPTH, torch.ones_like(scored), kind)
+    # Of 200 pixels one is wrong: at most as far as 80 m are from its depth.
+    worst = (80 / DEPTH[3, 3].item() - 1) / 200
+    assert got["abs_rel"] == pytest.approx((expected * 199) / 200, abs=worst + 1e-4)
+    assert got["nonfinite_pixels"] == 1
+    # Nor where it does not count.
+    assert protocol.score(broken, DEPTH, scored, kind)["abs_rel"] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("alignment", [LinearFit(), PositiveLinearFit(), LevenbergMarquardtFit(), RobustFit()])
+@pytest.mark.parametrize("value", [0.0, -2.0])
+def test_metric_depth_that_is_not_positive_has_no_inverse_to_fit(alignment, value: float):
+    prediction = 1.3 * DEPTH
+    prediction[3, 3] = value
+    metrics = replace(PROTOCOL, alignment=alignment).score(prediction, DEPTH, DEPTH > 0)
+    # It is scored as the nearest depth: AbsRel 1 at one of 200 pixels.
+    assert metrics["abs_rel"] == pytest.approx(1 / 200, abs=1e-4)
+    assert metrics["nonfinite_pixels"] == 1
+
+
+@pytest.mark.parametrize("alignment", PER_IMAGE, ids=lambda alignment: alignment.name)
+def test_a_prediction_without_a_finite_pixel_is_counted_whole(alignment):
+    for kind in ("metric_depth", "relative_depth"):
+        metrics = replace(PROTOCOL, alignment=alignment).score(DEPTH * math.nan, DEPTH, DEPTH > 0, kind)
+        assert metrics["nonfinite_pixels"] == DEPTH.numel()
 
 
 @pytest.mark.skipif("TR2M_SAMPLES" not in os.environ, reason="needs real frames")

@@ -165,6 +165,28 @@ def test_global_fit_finds_the_one_scale_and_shift_of_all_frames():
     assert aligned(fitted, dataset)["metrics"]["abs_rel"] == pytest.approx(0, abs=1e-4)
 
 
+@dataclass
+class Broken:
+    """The right metric depth, but for four pixels that no fit can use; or none at all."""
+
+    everywhere: bool = False
+    kind: str = "metric_depth"
+
+    def __call__(self, batch: DepthBatch) -> torch.Tensor:
+        depth = batch.depth.clone()
+        depth[:, 0, :4] = torch.tensor([0.0, -1.0, torch.nan, torch.inf])
+        return depth * torch.nan if self.everywhere else depth
+
+
+def test_a_global_fit_leaves_out_what_is_not_finite_and_refuses_a_set_without_the_rest():
+    fitted = fit_global(Broken(), [EvaluationSet(Ramp(1.0, 0.0), PROTOCOL)], CPU)
+    assert (fitted.scale, fitted.shift) == (pytest.approx(1, rel=1e-5), pytest.approx(0, abs=1e-5))
+    with pytest.raises(
+        UserError, match=r"global: no scale and shift fit the training frames of \w+: .* none is finite"
+    ):
+        fit_global(Broken(everywhere=True), [EvaluationSet(Ramp(1.0, 0.0), PROTOCOL)], CPU)
+
+
 def test_a_global_fit_takes_own_training_frames_else_all_and_needs_some():
     near, far, unseen = (EvaluationSet(Ramp(scale, 0.0), PROTOCOL) for scale in (2.0, 4.0, 3.0))
     near.dataset.name, far.dataset.name, unseen.dataset.name = "near", "far", "unseen"

@@ -19,7 +19,7 @@ def test_equals_numpy_least_squares_on_the_valid_pixels_of_each_image():
     generator = torch.Generator().manual_seed(0)
     relative, target = torch.rand(2, 3, 5, 7, generator=generator)
     valid = torch.rand(3, 5, 7, generator=generator) < 0.4
-    scale, shift = fit_scale_shift(relative, target.where(valid, torch.nan), valid)
+    scale, shift = fit_scale_shift(relative.where(valid, torch.inf), target.where(valid, torch.nan), valid)
     for image in range(3):
         x, y = relative[image][valid[image]].double().numpy(), target[image][valid[image]].double().numpy()
         expected = np.linalg.lstsq(np.stack([x, np.ones_like(x)], axis=1), y, rcond=None)[0]

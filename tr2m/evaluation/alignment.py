@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import typing
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -26,7 +27,9 @@ Mask = Bool[Tensor, "H W"]
 
 @typing.runtime_checkable
 class Alignment(typing.Protocol):
-    """Turns a prediction of either kind into metric depth, given the ground truth and which of its pixels count."""
+    """Turns a prediction of either kind into metric depth, given the ground truth and the pixels to fit it on: those
+    that count, where the prediction is finite.
+    """
 
     @property
     def name(self) -> str:
@@ -99,7 +102,8 @@ class InverseDepthFit(ABC):
 
     def __call__(self, prediction: Map, kind: Kind, depth: Map, scored: Mask) -> Map:
         inverse = inverse_depth(prediction, kind)
-        scale, shift = self.fit(inverse[scored], depth[scored])
+        fitted = scored & inverse.isfinite()
+        scale, shift = self.fit(inverse[fitted], depth[fitted])
         return invert(scale * inverse + shift)
 
 
@@ -137,6 +141,8 @@ class LevenbergMarquardtFit(InverseDepthFit):
     uses_ground_truth: bool = True
 
     def fit(self, inverse: Float[Tensor, " P"], depth: Float[Tensor, " P"]) -> tuple[float, float]:
+        if len(inverse) < 2:  # SciPy refuses fewer points than numbers to fit
+            return math.nan, math.nan
         x, target = inverse.clamp(min=MIN_RELATIVE_DEPTH).cpu().double().numpy(), depth.cpu().double().numpy()
 
         def predicted(logs: np.ndarray) -> np.ndarray:
@@ -182,8 +188,10 @@ class GlobalFit(InverseDepthFit):
 
 
 def inverse_depth(prediction: Float[Tensor, "*B H W"], kind: Kind) -> Float[Tensor, "*B H W"]:
-    """Of the data set's unit where the prediction is metric, else up to scale and shift."""
-    return prediction if kind == "relative_depth" else 1 / prediction
+    """Of the data set's unit where the prediction is metric, else up to scale and shift; NaN where metric depth is not
+    positive: there is no such place.
+    """
+    return prediction if kind == "relative_depth" else 1 / prediction.where(prediction > 0, math.nan)
 
 
 def invert(inverse: Float[Tensor, "*B H W"]) -> Float[Tensor, "*B H W"]:

@@ -133,8 +133,7 @@ def evaluate(
 ) -> list[Evaluation]:
     """Score `method` on every frame.
 
-    Several processes take turns at the frames; each gets the whole result, the same as that of one process. Predicted
-    pixels that are NaN or infinite are scored as the nearest or farthest depth and counted (`nonfinite_pixels`).
+    Several processes take turns at the frames; each gets the whole result, the same as that of one process.
 
     Args:
         sets: one data set under one or several protocols; the method runs once for all of them where it can.
@@ -168,8 +167,6 @@ def evaluate(
                 if on_prediction is not None and position == 0:
                     on_prediction(number, frame, prediction)
                 metrics = entry.protocol.score(prediction, frame.depth[0], frame.valid[0], method.kind)
-                if metrics is not None:
-                    metrics["nonfinite_pixels"] = int((~prediction.isfinite()).sum())
                 scores[position][number] = {"sample_id": frame.sample_ids[0], **(metrics or {})}
     parts = gather(scores)
     return [summarise([part[i] for part in parts], entry) for i, entry in enumerate(sets)]

@@ -34,7 +34,12 @@ def global_fit_for(
 
 @torch.no_grad()
 def fit_global(method: Method, sets: Sequence[EvaluationSet], device: torch.device) -> GlobalFit:
-    """The scale and shift that fit 1 / depth best over all frames of `sets`, each frame with equal weight."""
+    """The scale and shift that fit 1 / depth best over all frames of `sets`, each frame with equal weight: over its
+    pixels that count and whose prediction is finite.
+
+    Raises:
+        UserError: there are no such pixels, or all predictions are the same.
+    """
     matrix, vector = torch.zeros(2, 2, dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
     for entry in sets:
         for index in tqdm(range(len(entry.dataset)), desc=f"global fit {entry.dataset.name}", leave=False):
@@ -43,9 +48,20 @@ def fit_global(method: Method, sets: Sequence[EvaluationSet], device: torch.devi
             if not counts.any():
                 continue
             predicted = resize_to(method(batch)[0], (depth.shape[0], depth.shape[1]))
-            inverse = inverse_depth(predicted, method.kind)[counts]
+            inverse = inverse_depth(predicted, method.kind)
+            fitted = counts & predicted.isfinite() & inverse.isfinite()
+            if not fitted.any():
+                continue
+            inverse = inverse[fitted]
             design = torch.stack([inverse, torch.ones_like(inverse)], dim=1).cpu().double()
             matrix += design.T @ design / len(design)
-            vector += design.T @ (1 / depth[counts].cpu().double()) / len(design)
-    scale, shift = torch.linalg.solve(matrix, vector).tolist()
+            vector += design.T @ (1 / depth[fitted].cpu().double()) / len(design)
+    try:
+        scale, shift = torch.linalg.solve(matrix, vector).tolist()
+    except torch.linalg.LinAlgError:
+        names = ", ".join(entry.dataset.name for entry in sets)
+        raise UserError(
+            f"alignment=global: no scale and shift fit the training frames of {names}: the predictions are one "
+            "constant, or none is finite. Choose another alignment"
+        ) from None
     return GlobalFit(scale, shift)

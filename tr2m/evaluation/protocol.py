@@ -28,8 +28,8 @@ class Protocol:
     pixels have ground truth, is the reader's part; a result carries both. All depth is in the data set's unit.
 
     Args:
-        name: "paper" for what published rows use, "clean" for what a careful person would do; results of different
-            protocols never share a table.
+        name: "paper" for what published rows use, "clean" for what a careful person would do, "released" for what the
+            authors' code does; results of different protocols never share a table.
         min_depth, max_depth: ground truth counts strictly between them, predictions are clamped to them.
         region: which pixels of the frame count.
         alignment: what is done with the ground truth before scoring.
@@ -61,16 +61,21 @@ class Protocol:
         depth: Float[Tensor, "H W"],
         valid: Bool[Tensor, "H W"],
         kind: Kind = "metric_depth",
-    ) -> dict[str, float] | None:
-        """Metrics of one image, or None if fewer than `min_pixels` pixels count."""
+    ) -> dict[str, float | int] | None:
+        """Metrics of one image, or None if fewer than `min_pixels` pixels count.
+
+        Pixels that are NaN or infinite are fitted nowhere, scored as the nearest or farthest depth, and counted
+        (`nonfinite_pixels`): those of the prediction, and those that have no depth once it is aligned.
+        """
         scored = self.scored(depth, valid)
         if int(scored.sum()) < self.min_pixels:
             return None
-        prediction = resize_to(prediction, (depth.shape[0], depth.shape[1]))
-        prediction = self.alignment(prediction, kind, depth, scored)
+        resized = resize_to(prediction, (depth.shape[0], depth.shape[1]))
+        aligned = self.alignment(resized, kind, depth, scored & resized.isfinite())
+        lost = (~prediction.isfinite()).sum() + (resized.isfinite() & ~aligned.isfinite()).sum()
         low = max(self.min_depth, PREDICTION_FLOOR)
-        prediction = prediction.nan_to_num(nan=low, posinf=self.max_depth).clamp(low, self.max_depth)
-        return depth_metrics(prediction[scored], depth[scored])
+        predicted = aligned.nan_to_num(nan=low, posinf=self.max_depth).clamp(low, self.max_depth)
+        return {**depth_metrics(predicted[scored], depth[scored]), "nonfinite_pixels": int(lost)}
 
     def conditions(self) -> dict[str, Any]:
         """For result files: what must be equal before two results may be compared."""

@@ -22,7 +22,7 @@ def fit_scale_shift(
     """
     weight = to_float64(valid).flatten(1)
     count = weight.sum(dim=1).clamp(min=1)
-    x = to_float64(relative).flatten(1)
+    x = to_float64(relative).flatten(1).where(weight > 0, 0.0)
     y = to_float64(target).flatten(1).where(weight > 0, 0.0)
     mean_x = (weight * x).sum(dim=1) / count
     mean_y = (weight * y).sum(dim=1) / count
