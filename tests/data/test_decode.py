@@ -210,7 +210,7 @@ def test_a_npy_header_whose_type_is_no_python_is_refused(tmp_path: Path):
 
 def test_an_archive_of_arrays_is_read_and_a_damaged_or_empty_one_refused(tmp_path: Path):
     path, values = tmp_path / "a.npz", np.arange(6.0).reshape(2, 3)
-    np.savez_compressed(path, depth=values, other=np.zeros(1))
+    np.savez_compressed(path, depth=values)
     np.testing.assert_array_equal(read_npz(path), values)
     content = path.read_bytes()
     for damaged in (content[:-30], content[:60] + b"garbage" + content[67:], b"", b"text"):
@@ -219,4 +219,7 @@ def test_an_archive_of_arrays_is_read_and_a_damaged_or_empty_one_refused(tmp_pat
             read_npz(path)
     np.savez(path)
     with pytest.raises(UserError, match=r"expected a \.npz file of real numbers, got no array"):
+        read_npz(path)
+    np.savez(path, valid=np.ones((2, 3)), depth=values)
+    with pytest.raises(UserError, match=r"^\S+/a\.npz: got 2 arrays \(valid, depth\), expected one\. Save it alone\.$"):
         read_npz(path)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -6,11 +7,14 @@ import pytest
 import torch
 from world import Flat
 
+from tr2m.build import build
 from tr2m.data.eval_regions import FullFrame
 from tr2m.errors import UserError
 from tr2m.evaluation.evaluator import EvaluationSet, evaluate
 from tr2m.evaluation.protocol import Protocol
 from tr2m.evaluation.saved_predictions import SavedPredictions
+from tr2m.experiment.baselines import build_baseline
+from tr2m.experiment.settings import BaselineSettings
 
 PROTOCOL = Protocol("paper", 1e-3, 10.0, FullFrame())
 DATASET = Flat([2.0, 4.0, 3.0], [48, 48, 48])
@@ -26,8 +30,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def score(folder: Path) -> float:
-    method = SavedPredictions(str(folder), "metric_depth", 1000.0)
+def score(folder: Path, units: float = 1000.0) -> float:
+    method = SavedPredictions(str(folder), "metric_depth", units)
     method.check(DATASET)
     result = evaluate(method, [EvaluationSet(DATASET, PROTOCOL)], torch.device("cpu"), 0)[0].result
     return result["metrics"]["abs_rel"]
@@ -55,10 +59,49 @@ def test_another_size_is_refused(folder: Path):
         score(folder)
 
 
-@pytest.mark.parametrize("content", [np.ones((6, 8, 3)), np.full((6, 8), np.nan), np.full((6, 8), "x")])
+def test_a_suffix_in_capitals_is_none_the_less_one(folder: Path):
+    for name in ("0.npy", "1.npz", "2.png"):
+        path = folder / "flat" / name
+        path.rename(path.with_suffix(path.suffix.upper()))
+    assert score(folder) == pytest.approx(0.25, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8])
+def test_eight_bits_are_no_depth(folder: Path, kind: type):
+    np.save(folder / "flat/0.npy", np.full((6, 8), 3, kind))
+    with pytest.raises(UserError, match=r"got u?int8 of shape \(6, 8\), expected a map .* of more than 8 bits"):
+        score(folder)
+
+
+@pytest.mark.parametrize(("value", "units"), [(1e300, 1000.0), (np.nan, 1000.0), (-np.inf, 1000.0), (1e10, 1e-30)])
+def test_what_is_not_finite_in_float32_is_refused(folder: Path, value: float, units: float):
+    values = np.full((6, 8), 2500.0)
+    values[1, 2] = value
+    np.save(folder / "flat/0.npy", values)
+    with pytest.raises(UserError, match=r"0\.npy: got values from .*, expected a map that is finite in float32"):
+        score(folder, units)
+
+
+@pytest.mark.parametrize("units", [0, -1000.0, float("nan"), float("inf")])
+def test_units_are_positive_and_finite(units: float):
+    entry = {"_target_": "tr2m.evaluation.saved_predictions.SavedPredictions", "root": "x", "kind": "metric_depth"}
+    with pytest.raises(UserError, match=r"baseline\.method\.units_per_metre = .*, expected float, above 0"):
+        build({**entry, "units_per_metre": units}, "baseline.method")
+
+
+@pytest.mark.parametrize("by_protocol", [True, False])
+def test_saved_maps_are_not_averaged_with_their_own_mirror_images(folder: Path, by_protocol: bool):
+    entry = {"_target_": "tr2m.evaluation.saved_predictions.SavedPredictions", "kind": "metric_depth"}
+    baseline = BaselineSettings("other", {**entry, "root": str(folder)}, flip_tta=not by_protocol)
+    sets = [EvaluationSet(DATASET, replace(PROTOCOL, flip_tta=by_protocol))]
+    with pytest.raises(UserError, match=r"flip_tta: .* has no predictions for the mirrored images"):
+        build_baseline(baseline, sets, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("content", [np.ones((6, 8, 3)), np.full((6, 8), "x")])
 def test_what_is_no_map_is_refused(folder: Path, content: np.ndarray):
     np.save(folder / "flat/0.npy", content)
-    with pytest.raises(UserError, match=r"expected a (finite map|\.npy file of real numbers)"):
+    with pytest.raises(UserError, match=r"expected a (map|\.npy file of real numbers)"):
         score(folder)
 
 

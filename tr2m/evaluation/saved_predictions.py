@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tr2m.data.decoding.arrays import NPY, read_npy, read_npz
-from tr2m.data.decoding.decode import read_depth_png
+from tr2m.data.decoding.decode import read_depth_units
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.errors import UserError
 from tr2m.evaluation.alignment import Kind
+from tr2m.limits import PositiveFloat
 from tr2m.types import UNITS_PER_METRE, DepthBatch
 
 SUFFIXES = (".npy", ".npz", ".png")
@@ -36,24 +38,34 @@ class SavedPredictions:
 
     root: str
     kind: Kind
-    units_per_metre: float = 1.0
+    units_per_metre: PositiveFloat = 1.0
 
     def check(self, dataset: DepthDataset) -> None:
         """Raise UserError unless there is exactly one file for each frame of `dataset`, listing what is missing."""
         root = Path(self.root)
         if not root.is_dir():
             raise UserError(f"no folder of predictions {root.absolute()}")
-        predicted = {path.parent for path in root.rglob(PREDICTED_FACTS)}
-        others = [path for path in sorted(root.rglob("*")) if path.suffix in SUFFIXES and path.parent not in predicted]
-        found = {str(path.relative_to(root)) for path in [*predicted, *(path.with_suffix("") for path in others)]}
-        missing = [name for name in dataset.sample_ids if name not in found]
-        surplus = sorted(found - set(dataset.sample_ids))
+        missing = [name for name in dataset.sample_ids if name not in self.files]
+        surplus = sorted(self.files.keys() - set(dataset.sample_ids))
         if missing or surplus:
             raise UserError(
-                f"{root}: got {len(found)} predictions, expected {len(dataset)}, one for each frame of {dataset.name} "
-                f"({dataset.split}). {listing('missing', missing)}{listing('of no frame', surplus)}"
+                f"{root}: got {len(self.files)} predictions, expected {len(dataset)}, one for each frame of "
+                f"{dataset.name} ({dataset.split}). {listing('missing', missing)}{listing('of no frame', surplus)}"
                 f"A file is named as its frame: <root>/<sample_id>.npy, .npz or .png, or <root>/<sample_id>/{PREDICTED}"
             )
+
+    @cached_property
+    def files(self) -> dict[str, list[Path]]:
+        """All files that there are of each frame, by the frame's name."""
+        root = Path(self.root)
+        predicted = {path.parent for path in root.rglob(PREDICTED_FACTS)}
+        maps = [path for path in sorted(root.rglob("*")) if path.suffix.lower() in SUFFIXES]
+        named = [(folder, folder / PREDICTED) for folder in predicted]
+        named += [(path.with_suffix(""), path) for path in maps if path.parent not in predicted]
+        files: dict[str, list[Path]] = {}
+        for name, path in named:
+            files.setdefault(str(name.relative_to(root)), []).append(path)
+        return files
 
     def __call__(self, batch: DepthBatch) -> Float[Tensor, "B H W"]:
         size = (batch.depth.shape[1], batch.depth.shape[2])
@@ -71,8 +83,7 @@ class SavedPredictions:
 
     def file(self, sample_id: str) -> Path:
         """The frame's file. Raises UserError if there is none, or more than one."""
-        names = [*(f"{sample_id}{suffix}" for suffix in SUFFIXES), f"{sample_id}/{PREDICTED}"]
-        files = [path for name in names if (path := Path(self.root, name)).is_file()]
+        files = [path for path in self.files.get(sample_id, []) if path.is_file()]
         if len(files) != 1:
             raise UserError(
                 f"{self.root}: got {len(files)} files for {sample_id}, expected one of {', '.join(SUFFIXES)}, "
@@ -81,15 +92,22 @@ class SavedPredictions:
         return files[0]
 
     def read(self, path: Path) -> Float[np.ndarray, "H W"]:
-        """Metres, or relative depth. Raises UserError if the file is no map of finite numbers."""
-        if path.suffix == ".png":
-            return read_depth_png(path, self.units_per_metre)
-        values = read_npy(path) if path.suffix == NPY else read_npz(path)
-        if values.ndim != 2 or values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+        """Metres, or relative depth. Raises UserError if the file is no map of finite numbers of more than 8 bits."""
+        readers = {".png": read_depth_units, NPY: read_npy, ".npz": read_npz}
+        values = readers[path.suffix.lower()](path)
+        if values.ndim != 2 or values.dtype.kind not in "fiu" or values.dtype.itemsize == 1:
             raise UserError(
-                f"{path}: got {values.dtype} of shape {values.shape}, expected a finite map (height, width)"
+                f"{path}: got {values.dtype} of shape {values.shape}, expected a map (height, width) of more than 8 "
+                "bits"
             )
-        return values.astype(np.float32) / np.float32(self.units_of(path))
+        with np.errstate(over="ignore"):
+            converted = values.astype(np.float32) / np.float32(self.units_of(path))
+        if not np.isfinite(converted).all():
+            raise UserError(
+                f"{path}: got values from {values.min():g} to {values.max():g}, expected a map that is finite in "
+                "float32"
+            )
+        return converted
 
     def units_of(self, path: Path) -> float:
         """How many units of a file make a metre. Raises UserError if it is a metric prediction of `tr2m predict` and is

@@ -9,6 +9,7 @@ import torch
 
 from tr2m.build import build
 from tr2m.data.settings import DatasetSettings
+from tr2m.errors import UserError
 from tr2m.evaluation.alignment import DEFAULT_ALIGNMENTS
 from tr2m.evaluation.evaluator import EvaluationSet, Method
 from tr2m.evaluation.global_fit import FitGlobally, global_fit_for
@@ -17,10 +18,19 @@ from tr2m.experiment.settings import BaselineSettings
 
 
 def build_baseline(baseline: BaselineSettings, sets: list[EvaluationSet], device: torch.device) -> Method:
-    """The method of a baseline, on `device`. Saved predictions are checked against the frames first."""
+    """The method of a baseline, on `device`. Saved predictions are checked against the frames first.
+
+    Raises:
+        UserError: as `SavedPredictions.check`, or the average with the mirrored image is asked of them.
+    """
     method = build(baseline.method, "baseline.method")
     if isinstance(method, SavedPredictions):
         for entry in sets:
+            if baseline.flip_tta or entry.protocol.flip_tta:
+                raise UserError(
+                    f"flip_tta: {method.root} has no predictions for the mirrored images, so each map would be "
+                    "averaged with its own mirror image: leave it off, or average before you save"
+                )
             method.check(entry.dataset)
     else:
         method.model.to(device).eval()

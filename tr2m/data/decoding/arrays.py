@@ -37,14 +37,17 @@ def map_npy(path: Path) -> np.ndarray:
 
 
 def read_npz(path: Path) -> np.ndarray:
-    """The first array in a .npz file. Raises UserError as `read_npy`, and if there is none."""
+    """The only array in a .npz file. Raises UserError as `read_npy`, and if there is none, or another one."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            array = next(iter(arrays.values()), None)
+            names = arrays.files
+            array = arrays[names[0]] if len(names) == 1 else None
     except (*_DAMAGED, BadZipFile, zlib.error) as error:
         raise UserError(
             f"{path}: expected a .npz file of numbers, got: {str(error).rstrip('.')}. Copy or unpack it again."
         ) from error
+    if len(names) > 1:
+        raise UserError(f"{path}: got {len(names)} arrays ({', '.join(names)}), expected one. Save it alone.")
     return _numbers(path, array)
 
 
