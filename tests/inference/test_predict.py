@@ -12,7 +12,8 @@ import torch
 
 import tr2m
 from tr2m.errors import UserError
-from tr2m.inference.predict import MAX_TOKENS, network_size, predict_each
+from tr2m.inference.predict import network_size, predict_each
+from tr2m.models.frozen.resize_rule import MAX_TOKENS
 from tr2m.models.tr2m import TR2M
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)

@@ -107,6 +107,24 @@ def test_the_side_that_changes_the_scale_least_is_fitted_as_in_transformers(size
     assert FitOneSide(384, 512, 32)(*size) == tuple(expected)
 
 
+@pytest.mark.parametrize(
+    ("baseline", "size", "seen"),
+    [
+        ("depth_anything_small", (10, 4000), "518x207200 pixels, 547,600"),
+        ("zoedepth", (400, 160_000), "384x153600 pixels, 57,600"),
+    ],
+)
+def test_a_strip_that_would_never_end_is_refused(baseline: str, size: tuple[int, int], seen: str):
+    message = rf"image of {size[0]}x{size[1]} .* would see {seen} patches, expected at most 16,384; cut the image"
+    with pytest.raises(UserError, match=message):
+        toy(baseline).preprocess(torch.zeros(1, 3, 1, 1).expand(1, 3, *size))
+
+
+@pytest.mark.parametrize("size", [(10, 4000), (4000, 10)])
+def test_no_side_of_a_strip_vanishes(size: tuple[int, int]):
+    assert min(FitOneSide(384, 512, 32)(*size)) == 32
+
+
 def test_a_size_that_the_network_cannot_take_is_refused():
     with pytest.raises(UserError, match=r"435x560.*multiples of 14"):
         build({**configured("rsa_published")["resize"], "height": 435})

@@ -20,15 +20,11 @@ from tr2m.evaluation.caption_average import average_over_captions, mean_output, 
 from tr2m.evaluation.protocol import resize_to
 from tr2m.inference.inputs import captions_of, relative_depth_of, rgb_of
 from tr2m.models.contract import RescalingModel
-from tr2m.models.frozen.resize_rule import LowerBound
+from tr2m.models.frozen.resize_rule import MAX_TOKENS, LowerBound, check_tokens
 from tr2m.types import UNITS_PER_METRE, Frame, TR2MOutput, Unit, unit_range
 
 Picture = str | Path | Image | UInt8[np.ndarray, "H W C"]
 """A path to an image file, a PIL image, or an array of RGB or RGBA, 0 to 255."""
-MAX_TOKENS = 16_384
-"""Patches of an image. Training has some 2,000, a panorama of 1:8 at Depth Anything's 518 pixels has 11,000; time grows
-with their square, and a strip of 10x4000 would have hundreds of thousands.
-"""
 
 
 @dataclass(frozen=True)
@@ -215,17 +211,12 @@ def network_size(model: RescalingModel, size: tuple[int, int], input_size: int |
     side = nearest_training_side(model, size) if input_size is None else input_size
     if side < patch:
         raise UserError(f"--input-size {side}: expected at least {patch} pixels, the side of a patch")
-    height, width = LowerBound(side, patch)(*size)
-    tokens = height * width // patch**2
-    if tokens > MAX_TOKENS:
-        # The longer side may be rounded up by a patch.
-        largest = int(math.sqrt(MAX_TOKENS * min(size) / max(size)) - 1) * patch
-        smaller = f"give --input-size {largest} or less (input_size in Python), or " if largest >= patch else ""
-        raise UserError(
-            f"image of {size[0]}x{size[1]} (height x width) at --input-size {side}: the network would see {height}x"
-            f"{width} pixels, {tokens:,} patches, expected at most {MAX_TOKENS:,}; {smaller}cut the image into pieces"
-        )
-    return height, width
+    seen = LowerBound(side, patch)(*size)
+    # The longer side may be rounded up by a patch.
+    largest = int(math.sqrt(MAX_TOKENS * min(size) / max(size)) - 1) * patch
+    smaller = f"give --input-size {largest} or less (input_size in Python), or " if largest >= patch else ""
+    check_tokens(size, seen, patch, f" at --input-size {side}", f"{smaller}cut the image into pieces")
+    return seen
 
 
 def nearest_training_side(model: RescalingModel, size: tuple[int, int]) -> int:

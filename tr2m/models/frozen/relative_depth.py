@@ -20,7 +20,7 @@ from tr2m.models.frozen.frozen_module import FrozenModule, build_with_seed
 from tr2m.models.frozen.interpolation import Interpolation
 from tr2m.models.frozen.patch_embedding import embed_by_product
 from tr2m.models.frozen.position_embedding import use_in_transformers
-from tr2m.models.frozen.resize_rule import ResizeRule, SameSize
+from tr2m.models.frozen.resize_rule import FixedSize, ResizeRule, SameSize, check_tokens
 from tr2m.models.frozen.weights import find_weights
 
 
@@ -97,9 +97,12 @@ class RelativeDepthModel(FrozenModule, RelativeDepthEstimator):
         return self.read(self.network(pixel_values=pixels), (image.shape[-2], image.shape[-1]))
 
     def preprocess(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 h w"]:
-        """The image as the network wants it: resized and normalised."""
-        resized = self.image_interpolation(image, self.resize(image.shape[-2], image.shape[-1]))
-        return (resized - self.mean) / self.std
+        """The image as the network wants it: resized and normalised. Raises UserError if that has too many patches."""
+        size = (image.shape[-2], image.shape[-1])
+        seen = self.resize(*size)
+        if not isinstance(self.resize, FixedSize):
+            check_tokens(size, seen, self.resize.multiple_of, "", "cut the image into pieces, or make it smaller")
+        return (self.image_interpolation(image, seen) - self.mean) / self.std
 
     def read(self, output: Any, size: tuple[int, int]) -> Float[Tensor, "B h w"]:
         """The map in the network's output, for an image of `size`."""
