@@ -93,6 +93,31 @@ def test_image_weights_load_from_a_local_folder(tmp_path: Path, monkeypatch: pyt
     assert all(torch.equal(loaded[name], value) for name, value in state.items())
 
 
+@pytest.mark.parametrize("part", ["image_encoder", "text_encoder", "relative_depth"])
+@pytest.mark.parametrize("content", [b"", b"no tensors at all"])
+def test_damaged_weights_are_refused_with_the_command_that_fetches_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, content: bytes
+):
+    config = settings()[part]
+    repo = config.get("repo_id", f"timm/{config.get('name')}")
+    path = tmp_path / repo / config.get("filename", "model.safetensors")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    monkeypatch.setenv("TR2M_WEIGHTS", str(tmp_path))
+    with pytest.raises(UserError, match=rf"{path.name} is damaged .* fetch it again by\n    hf download {repo} "):
+        build({**config, "pretrained": True})
+
+
+def test_image_weights_of_another_network_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    config = settings()["image_encoder"]
+    folder = tmp_path / "timm" / config["name"]
+    folder.mkdir(parents=True)
+    save_file({"weight": torch.ones(1)}, folder / "model.safetensors")
+    monkeypatch.setenv("TR2M_WEIGHTS", str(tmp_path))
+    with pytest.raises(UserError, match=rf"weights of timm/{config['name']} do not fit its architecture: Error"):
+        build({**config, "pretrained": True})
+
+
 def test_missing_weights_say_where_they_were_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TR2M_WEIGHTS", str(tmp_path))
     with pytest.raises(UserError) as caught:

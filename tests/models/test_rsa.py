@@ -98,5 +98,27 @@ def test_another_checkpoint_is_refused(tmp_path: Path, content: object):
     torch.save(content, tmp_path / "rsa.pt")
     with pytest.raises(UserError, match="no RSA checkpoint"):
         rsa(f"model.checkpoint={tmp_path}/rsa.pt")
-    with pytest.raises(UserError, match="no file"):
-        rsa(f"model.checkpoint={tmp_path}/none.pt")
+    for missing in (tmp_path / "none.pt", tmp_path):
+        with pytest.raises(UserError, match=rf"no checkpoint {missing}: expected a checkpoint file of the public RSA"):
+            rsa(f"model.checkpoint={missing}")
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "text"])
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path, damage: str):
+    path = tmp_path / "rsa.pt"
+    torch.save({"model": published_state(256)}, path)
+    content = path.read_bytes()
+    middle = len(content) // 2
+    changed = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    path.write_bytes({"cut": content[:middle], "changed": changed, "text": b"hello"}[damage])
+    with pytest.raises(UserError, match=r"rsa\.pt cannot be read as a checkpoint"):
+        rsa(f"model.checkpoint={path}")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_weight_that_is_no_number_is_refused_by_name(tmp_path: Path, value: float):
+    state = published_state(256)
+    state["scale_net.8.bias"][0] = value
+    torch.save({"model": {f"module.{name}": weight for name, weight in state.items()}}, tmp_path / "rsa.pt")
+    with pytest.raises(UserError, match=r"rsa\.pt: NaN or infinity in scale_net\.8\.bias\."):
+        rsa(f"model.checkpoint={tmp_path}/rsa.pt")

@@ -13,8 +13,10 @@ import torch
 from small_run import make_trainer
 from tiny import ROOT
 from torch import nn
+from transformers import AutoConfig, AutoModelForDepthEstimation
 from world import Flat
 
+from tr2m.build import build
 from tr2m.data.eval_regions import FullFrame
 from tr2m.errors import UserError
 from tr2m.evaluation.evaluator import EvaluationSet, evaluate
@@ -46,6 +48,17 @@ def test_a_frozen_weight_is_refused_by_name_and_an_infinite_mask_is_not():
     nn.init.constant_(broken[1].bias, math.inf)
     with pytest.raises(UserError, match=r"FrozenModule: NaN or infinity in 1\.bias\."):
         FrozenModule(broken)
+
+
+def test_a_weight_that_training_starts_from_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    config = tiny.config("experiment=da_single")["model"]
+    config |= {"architecture": tiny.config("model=tiny")["model"]["relative_depth"]["architecture"]}
+    network = AutoModelForDepthEstimation.from_config(AutoConfig.for_model(**config["architecture"]))
+    nn.init.constant_(network.head.conv1.bias, math.nan)
+    network.save_pretrained(tmp_path / config["repo_id"])
+    monkeypatch.setenv("TR2M_WEIGHTS", str(tmp_path))
+    with pytest.raises(UserError, match=rf"{config['repo_id']}: NaN or infinity in head\.conv1\.bias\."):
+        build({**config, "pretrained": True})
 
 
 def test_a_moment_of_the_optimiser_is_refused(tmp_path: Path):

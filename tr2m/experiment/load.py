@@ -19,7 +19,8 @@ from tr2m.files import file_sha256
 from tr2m.models.contract import RescalingModel
 from tr2m.models.cuda_graphs import replay_networks
 from tr2m.models.frozen.precision import Precision, pick_precision
-from tr2m.training.run.checkpoint import as_checkpoint, check_fingerprints, check_parts, load_weights, read_tensors
+from tr2m.models.tensor_file import read_tensors
+from tr2m.training.run.checkpoint import as_checkpoint, check_fingerprints, check_parts, load_weights
 from tr2m.training.run.published import WEIGHTS, read_published
 from tr2m.types import Unit
 

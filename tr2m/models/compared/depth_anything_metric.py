@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForDepthEstimation
 
 from tr2m.models.contract import RescalingModel
+from tr2m.models.finite import check_finite
 from tr2m.models.frozen.frozen_module import build_with_seed
 from tr2m.models.frozen.position_embedding import use_in_transformers
 from tr2m.models.frozen.relative_depth import load_depth_model
@@ -78,6 +79,7 @@ class DepthAnythingMetric(RescalingModel):
         config = AutoConfig.for_model(**architecture, depth_estimation_type="metric", max_depth=max_depth)
         if pretrained:
             network: Any = load_depth_model(repo_id, config)
+            check_finite(dict(network.named_parameters()), repo_id)
         else:
             network = build_with_seed(lambda: AutoModelForDepthEstimation.from_config(config), seed)
         use_in_transformers(network, frozen=False)

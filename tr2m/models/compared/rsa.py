@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,8 +13,11 @@ from torch import Tensor, nn
 
 from tr2m.errors import UserError
 from tr2m.models.contract import RescalingModel
+from tr2m.models.finite import check_finite
 from tr2m.models.frozen.encoders import RelativeDepthEstimator, TextEncoder
+from tr2m.models.tensor_file import read_tensors
 from tr2m.models.tr2m import rescale_depth
+from tr2m.models.weight_kinds import weights_in
 from tr2m.types import TR2MOutput
 
 # What the public repository calls the network in its checkpoints: its training and its older evaluation program.
@@ -114,13 +116,13 @@ def load_published(factors: RSAFactors, path: Path) -> None:
     """Load a checkpoint of the public RSA repository, written on one GPU or on several.
 
     Raises:
-        UserError: it is no such checkpoint, or one of other widths.
+        UserError: it is damaged, no such checkpoint, or one of other widths; or a weight is NaN or infinite.
     """
+    content = read_tensors(path, expected="a checkpoint file of the public RSA repository")
+    inside = [content[key] for key in CHECKPOINT_KEYS if isinstance(content, Mapping) and key in content]
+    weights = {name.removeprefix("module."): weight for name, weight in weights_in(next(iter(inside), None)).items()}
+    check_finite(weights, str(path))
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        weights = next(state[key] for key in CHECKPOINT_KEYS if key in state)
-        factors.load_state_dict({name.removeprefix("module."): weight for name, weight in weights.items()})
-    except FileNotFoundError:
-        raise UserError(f"no file {path}: expected a checkpoint of the public RSA repository") from None
-    except (pickle.UnpicklingError, StopIteration, RuntimeError, AttributeError, TypeError, EOFError) as error:
+        factors.load_state_dict(weights)
+    except RuntimeError as error:
         raise UserError(f"{path} is no RSA checkpoint with {' or '.join(CHECKPOINT_KEYS)} inside ({error})") from error

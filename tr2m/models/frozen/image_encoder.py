@@ -27,7 +27,7 @@ class DINOv2ImageEncoder(ImageEncoder):
         architecture: keyword arguments of timm that make the network smaller.
 
     Raises:
-        UserError: the network's width is not `width`, or its weights cannot be found.
+        UserError: the network's width is not `width`, or its weights cannot be found or do not fit.
     """
 
     mean: Tensor
@@ -39,7 +39,10 @@ class DINOv2ImageEncoder(ImageEncoder):
             path = find_weights(f"timm/{name}", "model.safetensors")
             source = {"pretrained": True, "pretrained_cfg_overlay": {"file": str(path)}}
         options = {"num_classes": 0, "dynamic_img_size": True, **source, **architecture}
-        network: Any = build_with_seed(lambda: timm.create_model(name, **options), seed)
+        try:
+            network: Any = build_with_seed(lambda: timm.create_model(name, **options), seed)
+        except RuntimeError as error:
+            raise UserError(f"weights of timm/{name} do not fit its architecture: {str(error)[:300]}") from error
         if network.num_features != width:
             raise UserError(
                 f"image encoder {name} gives tokens of width {network.num_features}, the config says {width}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from huggingface_hub import constants, hf_hub_download, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+from safetensors import SafetensorError, safe_open
 
 from tr2m.errors import UserError
 
@@ -18,16 +19,21 @@ def find_weights(repo_id: str, filename: str) -> Path:
     (unless HF_HUB_OFFLINE is set).
 
     Raises:
-        UserError: it is in none of them; states where it was looked for and which command fetches it.
+        UserError: it is in none of them, or cut short; states where it was looked for and which command fetches it.
     """
-    if found := local_weights(repo_id, filename):
-        return found
+    local = weights_folder() / repo_id / filename
+    fetch = f"hf download {repo_id} {filename} --local-dir {local.parent}"
+    path = local_weights(repo_id, filename)
     try:
-        return Path(hf_hub_download(repo_id, filename))
+        path = path or Path(hf_hub_download(repo_id, filename))
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        local = weights_folder() / repo_id / filename
-        fetch = f"hf download {repo_id} {filename} --local-dir {local.parent}"
         raise _not_found(f"weights {filename} of {repo_id}", local, fetch, error) from error
+    try:
+        # Its table of contents, which states how long the file must be; no weights.
+        safe_open(path, framework="pt")
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} is damaged ({error}). Remove it, and fetch it again by\n    {fetch}") from error
+    return path
 
 
 def local_weights(repo_id: str, filename: str) -> Path | None:

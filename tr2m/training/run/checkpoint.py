@@ -6,10 +6,6 @@ import hashlib
 import io
 import json
 import os
-import pickle
-import struct
-import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,27 +17,11 @@ from tr2m.errors import UserError
 from tr2m.files import file_sha256, temporary_for, write_flushed
 from tr2m.json_text import json_text
 from tr2m.models.finite import check_finite
+from tr2m.models.tensor_file import read_tensors
 from tr2m.models.weight_kinds import kind_of, weights_in
 from tr2m.training.run.old_formats import FORMAT_VERSION, in_present_format
 
 MANIFEST = "manifest.jsonl"
-# What zipfile and the restricted unpickler raise on files that were damaged, or made to do harm.
-UNREADABLE = (
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 # The parts that a checkpoint needs to be resumed, each a dictionary, and what their values are.
 PARTS = {
     "config": object,
@@ -125,20 +105,6 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dic
     return as_checkpoint(path, read_tensors(path, device))
 
 
-def read_tensors(path: str | Path, device: torch.device | str = "cpu") -> Any:
-    """The content of a file that torch.save wrote. Raises UserError if there is none, or it is damaged."""
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"no checkpoint {path}: expected a file such as outputs/<experiment>/<run>/checkpoints/best.pt")
-    try:
-        # Before torch 1.6 a file was a bare pickle.
-        file = verified(path) if zipfile.is_zipfile(path) else path
-        return torch.load(file, map_location=device, weights_only=True)
-    except UNREADABLE as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{path} cannot be read as a checkpoint ({reason}); it may be truncated") from error
-
-
 def as_checkpoint(path: str | Path, content: Any) -> dict[str, Any]:
     """The content of a file, which should be a checkpoint of this project; an older one in today's names.
 
@@ -152,22 +118,6 @@ def as_checkpoint(path: str | Path, content: Any) -> dict[str, Any]:
             "wrote, or the authors' da_s_vitl_vitl.pth"
         )
     return in_present_format(path, content)
-
-
-def verified(path: Path) -> io.BytesIO:
-    """A checkpoint, which is a zip archive, with every record compared with its checksum.
-
-    torch.load compares none, and where an archive is damaged it may read elsewhere than zipfile does. So it gets
-    an archive made anew from the records that zipfile has verified.
-    """
-    copy = io.BytesIO()
-    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(copy, "w") as made:
-        for record in archive.infolist():
-            if record.compress_type != zipfile.ZIP_STORED:
-                raise zipfile.BadZipFile(f"{record.filename} is compressed, which torch.save never does")
-            made.writestr(record.filename, archive.read(record))
-    copy.seek(0)
-    return copy
 
 
 def check_parts(path: str | Path, state: Mapping[str, Any], names: Iterable[str] = PARTS) -> None:
