@@ -76,6 +76,30 @@ def test_smoothing_takes_each_shot_by_itself(model: TR2M, clip: Clip, tmp_path: 
     assert (facts["smooth"], facts["shot_change"], facts["frames"]) == (0.5, 0.5, 5)
 
 
+def test_pixels_without_a_depth_are_counted_also_after_a_kill(
+    model: TR2M, clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    calls = []
+
+    def broken(*arguments, **named) -> Prediction:
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        prediction = tr2m.predict(*arguments, **named)
+        prediction.metric_depth[0, : len(calls)] = np.nan
+        return prediction
+
+    monkeypatch.setattr(video, "predict", broken)
+    with pytest.raises(KeyboardInterrupt):
+        video.predict_clip(model, clip, TEXT, tmp_path / "out", smooth=0)
+    folder = video.predict_clip(model, clip, TEXT, tmp_path / "out", smooth=0, resume=True)
+    # 1, 2 and 3 pixels, then the kill, then 5 and 6.
+    assert json.loads((folder / "prediction.json").read_text())["nonfinite_pixels"] == 17
+    assert "a clip.mp4: 17 pixels of its depth are NaN or infinite" in caplog.text
+    with h5py.File(folder / "depth.h5") as file:
+        assert np.isnan(file["depth"]).sum() == 17
+
+
 def test_the_colour_bar_of_a_shot_spans_all_its_frames(clip: Clip, tmp_path: Path):
     frames = FrameFolder(tmp_path / "frames", {}, resume=False)
     ones = np.ones((4, 6), np.float32)

@@ -58,6 +58,19 @@ def test_the_rule_for_a_new_shot():
     assert is_new_shot(colour_shares(room(0)), colour_shares(street(0)))
 
 
+def test_a_pixel_that_is_lost_in_one_frame_is_not_lost_for_the_shot():
+    old, new = np.array([[1, np.nan, 4, np.nan]]), np.array([[np.nan, 9, np.inf, np.nan]])
+    np.testing.assert_array_equal(average(old, new, 0.5), [[1, 9, 4, np.nan]])
+    broken = prediction(16.0, 1.6, relative=3.0)
+    broken.scale_map[0, 0] = broken.shift_map[0, 0] = np.nan
+    _, state = steady_depth(prediction(4.0, 0.4), room(0), None, 0.5)
+    depth, state = steady_depth(broken, room(0), state, 0.5)
+    # The mean so far there, 4 and 0.4; elsewhere that of both, 8 and 0.8.
+    assert (depth[0, 0], depth[1, 1]) == (pytest.approx(1 / 12.4), pytest.approx(1 / 24.8))
+    depth, _ = steady_depth(prediction(4.0, 0.4), room(0), state, 0.5)
+    assert np.isfinite(depth).all()
+
+
 def test_a_map_that_is_off_stays_off():
     zero, one = np.zeros((2, 2), np.float32), np.ones((2, 2), np.float32)
     np.testing.assert_array_equal(average(zero, zero, 0.75), 0)

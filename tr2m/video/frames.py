@@ -30,6 +30,7 @@ class DepthFrame:
     shot: int
     limits: tuple[float, float]
     """2 % and 98 % quantile of the depth."""
+    nonfinite_pixels: int
 
 
 class FrameFolder:
@@ -75,14 +76,15 @@ class FrameFolder:
             seconds=seconds,
             shot=state.shot,
             limits=limits,
+            nonfinite_pixels=depth.size - len(known),
         )
         save(self.state, frames=number + 1, **vars(state))
 
     def read(self, number: int) -> DepthFrame:
         with np.load(self.folder / f"{number:08d}.npz") as kept:
             (height, width), (low, high) = kept["size"].tolist(), kept["limits"].tolist()
-            chunk = kept["chunk"].tobytes()
-            return DepthFrame(chunk, (height, width), float(kept["seconds"]), int(kept["shot"]), (low, high))
+            chunk, lost = kept["chunk"].tobytes(), int(kept["nonfinite_pixels"])
+            return DepthFrame(chunk, (height, width), float(kept["seconds"]), int(kept["shot"]), (low, high), lost)
 
 
 def save(path: Path, **arrays: Any) -> None:

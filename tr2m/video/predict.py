@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +30,8 @@ from tr2m.video.film import colour_bar, picture_height, side_by_side, write_film
 from tr2m.video.frames import FrameFolder, depth_dataset
 from tr2m.video.steady import SHOT_CHANGE, steady_depth
 
+logger = logging.getLogger(__name__)
+
 DEPTH_FILE, FILM_FILE = "depth.h5", "side_by_side.mp4"
 
 
@@ -39,6 +42,8 @@ class Shot:
     first: int
     last: int
     limits: tuple[float, float]
+    nonfinite_pixels: int
+    """Of all its frames together."""
 
 
 def predict_clip(
@@ -88,7 +93,10 @@ def predict_clip(
         shots = write_depth(new / DEPTH_FILE, frames, clip, about)
         write_film(new / FILM_FILE, pictures(new / DEPTH_FILE, clip, shots, unit), clip.fps)
         stated = [{"first_frame": s.first, "last_frame": s.last, "colour_bar": list(s.limits)} for s in shots]
-        (new / PREDICTED_FACTS).write_text(json_text({**about, "shots": stated}) + "\n")
+        lost = sum(shot.nonfinite_pixels for shot in shots)
+        (new / PREDICTED_FACTS).write_text(json_text({**about, "nonfinite_pixels": lost, "shots": stated}) + "\n")
+    if lost:
+        logger.warning("%s: %s pixels of its depth are NaN or infinite", clip.path.name, f"{lost:,}")
     shutil.rmtree(frames.folder)
     return folder
 
@@ -134,10 +142,10 @@ def write_depth(path: Path, frames: FrameFolder, clip: Clip, about: Mapping[str,
             depth.id.write_direct_chunk((number, 0, 0), frame.chunk)
             seconds[number], shot[number] = frame.seconds, frame.shot
             if frame.shot == len(shots):
-                shots.append(Shot(number, number, frame.limits))
+                shots.append(Shot(number, number, frame.limits, 0))
             before = shots[-1]
             limits = min(before.limits[0], frame.limits[0]), max(before.limits[1], frame.limits[1])
-            shots[-1] = Shot(before.first, number, limits)
+            shots[-1] = Shot(before.first, number, limits, before.nonfinite_pixels + frame.nonfinite_pixels)
         depth.attrs["unit"] = about["unit"]
         for name in ("fps", "smooth"):
             file.attrs[name] = about[name]

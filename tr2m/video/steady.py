@@ -54,9 +54,12 @@ def steady_depth(
 
 
 def average(old: Float[np.ndarray, "H W"], new: Float[np.ndarray, "H W"], smooth: float) -> Float[np.ndarray, "H W"]:
-    """Geometric mean; 0, a map that is switched off, stays 0."""
-    with np.errstate(divide="ignore"):
-        return np.exp(smooth * np.log(old) + (1 - smooth) * np.log(new))
+    """Geometric mean; 0, a map that is switched off, stays 0. Where one of the two is NaN or infinite it is the other:
+    a pixel that is lost in one frame is not lost for the rest of the shot.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.exp(smooth * np.log(old) + (1 - smooth) * np.log(new))
+    return np.where(~np.isfinite(old), new, np.where(~np.isfinite(new), old, mean))
 
 
 def colour_shares(image: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, " C"]:
