@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from tr2m.errors import UserError
 from tr2m.experiment import released
 from tr2m.experiment.load import read_trained
 from tr2m.experiment.released import read_released, released_shapes
+from tr2m.models.released_names import from_released
 from tr2m.types import FrozenFeatures
 
 SAMPLES = os.environ.get("TR2M_SAMPLES")
@@ -203,7 +205,7 @@ def test_it_is_written_back_as_it_was_read(tmp_path: Path, weights: dict[str, to
     assert again["state_dict"].keys() == weights.keys()
     assert all(torch.equal(again["state_dict"][name], weight) for name, weight in weights.items())
     with pytest.raises(UserError, match="exists: expected the name of a new file"):
-        released.write_released(tmp_path / "again.pth", {})
+        released.write_released(tmp_path / "again.pth", {}, "last.pt")
     export.main(["--ckpt", str(source), "--out", str(tmp_path / "folder")])
     one, other = (load_model(path, frozen="random").state_dict() for path in (source, tmp_path / "folder"))
     assert all(torch.equal(other[name], weight) for name, weight in one.items())
@@ -211,10 +213,26 @@ def test_it_is_written_back_as_it_was_read(tmp_path: Path, weights: dict[str, to
 
 def test_another_network_cannot_be_written_in_the_authors_format(tmp_path: Path):
     with pytest.raises(UserError, match=r"for model=tr2m, and this checkpoint is of TR2M by the bare equations"):
-        released.write_released(tmp_path / "file.pth", {"scale_head.project.weight": torch.zeros(1)})
+        released.write_released(tmp_path / "file.pth", {"scale_head.project.weight": torch.zeros(1)}, "last.pt")
     model, _, _ = tiny.parts()
     with pytest.raises(UserError, match="is not the authors' network: align_mlp"):
-        released.write_released(tmp_path / "file.pth", model.state_dict())
+        released.write_released(tmp_path / "file.pth", model.state_dict(), "last.pt")
+
+
+def test_a_full_disk_and_weights_that_are_no_numbers_leave_no_file(tmp_path: Path, weights: dict[str, torch.Tensor]):
+    state, path = from_released(weights), tmp_path / "folder/again.pth"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"again\.pth cannot be written \(File too large\)"):
+            released.write_released(path, state, "last.pt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    name = sorted(state)[0]
+    state[name] = torch.full_like(state[name], torch.nan)
+    with pytest.raises(UserError, match=rf"last\.pt: NaN or infinity in {name}\."):
+        released.write_released(path, state, "last.pt")
+    assert list((tmp_path / "folder").iterdir()) == []
 
 
 def test_ours_is_not_taken_for_theirs():

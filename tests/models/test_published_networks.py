@@ -159,6 +159,20 @@ def test_depth_anything_sees_opencvs_cubic_of_the_whole_frame(baseline: str):
     np.testing.assert_allclose(pixel_values.numpy(), expected, atol=1e-3)
 
 
+@pytest.mark.parametrize("name", ["dpt_hybrid", "midas_swin2_large"])
+@pytest.mark.parametrize("size", [NYUV2, (200, 300)])
+def test_the_networks_of_table_9_see_what_their_image_processor_gives(name: str, size: tuple[int, int]):
+    settings = tiny.config(f"model/relative_depth={name}")["model"]["relative_depth"]
+    # What the network is does not matter: a small one stands in.
+    architecture = {"model_type": "depth_anything", **TOY["depth_anything"]}
+    model = build({**settings, "architecture": architecture, "pretrained": False})
+    image = in_unit_range(photo(*size))
+    # Given bytes it resizes bytes: rounded, and cut off at 0 and 255.
+    processor = DPTImageProcessor(size={"height": 384, "width": 384}, do_rescale=False)
+    torch.testing.assert_close(model.preprocess(image), processor(image[0], return_tensors="pt")["pixel_values"])
+    assert "# Preprocessing of " in (tiny.CONFIGS / "model/relative_depth" / f"{name}.yaml").read_text()
+
+
 def test_rsas_image_is_normalised_and_resized_without_antialiasing():
     image = photo(480, 640)
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])

@@ -93,7 +93,7 @@ def export_weights(options: Namespace) -> None:
 
     state = read_trained(options.ckpt)
     if options.format == "released":
-        write_released(options.out, state["model"])
+        write_released(options.out, state["model"], str(options.ckpt))
     elif options.out is not None:
         card = model_card(state, read_results(options.results, state), options.licence)
         publish(state, str(options.ckpt), options.out, card)

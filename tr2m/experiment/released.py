@@ -5,6 +5,7 @@ It has no licence: it is loaded where a user has it, and never shipped.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,8 @@ from tr2m.build import build
 from tr2m.errors import UserError
 from tr2m.experiment.needed_weights import missing_message, needed_files
 from tr2m.experiment.parameters import without_weights
+from tr2m.files import write_atomically, written_to
+from tr2m.models.finite import check_finite
 from tr2m.models.frozen.weights import local_weights, weights_folder
 from tr2m.models.released_names import from_released, is_released, to_released, without_prefix
 from tr2m.models.weight_kinds import kind_of, weights_in
@@ -69,11 +72,12 @@ def read_released(path: Path, content: Any) -> dict[str, Any] | None:
     }
 
 
-def write_released(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
-    """Write the weights of a trained `model=tr2m` as a file that the authors' code loads.
+def write_released(path: Path, weights: Mapping[str, torch.Tensor], name: str) -> None:
+    """Write the weights of a trained `model=tr2m` as a file that the authors' code loads; `name` is the checkpoint's in
+    messages.
 
     Raises:
-        UserError: they are of another network, or there is such a file.
+        UserError: they are of another network or not finite, there is such a file, or it cannot be written.
     """
     if path.exists():
         raise UserError(f"{path} exists: expected the name of a new file")
@@ -81,8 +85,11 @@ def write_released(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
         raise UserError(f"--format released is for model=tr2m, and this checkpoint is of {kind or 'another model'}")
     renamed = to_released(weights)
     check_names(path, renamed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"state_dict": {name: weight.cpu().contiguous() for name, weight in renamed.items()}}, path)
+    check_finite(weights, name)
+    content = io.BytesIO()
+    torch.save({"state_dict": {name: weight.cpu().contiguous() for name, weight in renamed.items()}}, content)
+    with written_to(path):
+        write_atomically(path, content.getvalue())
 
 
 def check_names(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
