@@ -93,8 +93,7 @@ class CaptionWriter:
         return [sample_id for sample_id in sample_ids if sample_id not in present]
 
     def add(self, split: str, captions: Iterator[tuple[str, list[str]]], save_every: int) -> None:
-        """Write the captions of frames, stripped, as they come. At most `save_every` frames are lost when the program is
-        killed.
+        """Write the captions of frames, stripped, as they come; a kill loses at most `save_every` frames.
 
         Raises UserError for a frame without a caption.
         """
