@@ -58,7 +58,7 @@ def fit_global(method: Method, sets: Sequence[EvaluationSet], device: torch.devi
             vector += design.T @ (1 / depth[fitted].cpu().double()) / len(design)
     try:
         scale, shift = torch.linalg.solve(matrix, vector).tolist()
-    except torch.linalg.LinAlgError:
+    except RuntimeError:  # torch.linalg.LinAlgError, of a singular matrix
         names = ", ".join(entry.dataset.name for entry in sets)
         raise UserError(
             f"alignment=global: no scale and shift fit the training frames of {names}: the predictions are one "
