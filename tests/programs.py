@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import traceback
 from pathlib import Path
 from tempfile import TemporaryFile
 
+import cv2
 from tiny import ROOT
 
 from tr2m.cli.main import main
@@ -24,10 +26,17 @@ def run(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.Com
 
 
 def forked(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`tr2m` with these arguments in a fork of this process, which has imported already what takes a program long."""
+    """`tr2m` with these arguments in a fork of this process, which has imported already what takes a program long. For
+    programs without processes of their own.
+    """
     with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+        # Its threads do not survive a fork, and it would wait for them.
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)
         if (pid := os.fork()) == 0:
+            signal.alarm(120)
             os._exit(exit_code(arguments, environment, out.fileno(), err.fileno()))
+        cv2.setNumThreads(threads)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         printed = [file.seek(0) or file.read() for file in (out, err)]
     return subprocess.CompletedProcess(arguments, code, *printed)
