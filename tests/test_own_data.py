@@ -50,7 +50,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     cv2.imwrite("photo.jpg", frame.image)
     save_blip(tmp_path / "weights/Salesforce/blip-image-captioning-large")
     model = build(tiny.config("model=tr2m", *tiny.PUBLISHED_WIDTHS, name="summary")["model"])
-    write_released(tmp_path / "weights/tr2m/da_s_vitl_vitl.pth", model.state_dict())
+    write_released(tmp_path / "weights/tr2m/da_s_vitl_vitl.pth", model.state_dict(), "random weights")
     return tmp_path
 
 
