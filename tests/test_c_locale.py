@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 import trees
 from readers import READERS
+from world import Flat
 
+from tr2m.data.captions.files import OneSentence
+from tr2m.data.captions.variants import FixedCaption
 from tr2m.data.decoding.encode import write_png
 from tr2m.data.file_names import in_text, on_disk
+from tr2m.inference.inputs import captions_of
 
 C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 READ_ALL = """
@@ -118,6 +122,14 @@ def test_a_picture_is_written_whole_or_not_at_all(folder: Path):
     write_png(path, np.full((4, 5), 60000, np.uint16))
     assert [file.name for file in path.parent.iterdir()] == ["depth.png"]
     assert trees.cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), -1).max() == 60000
+
+
+def test_sentences_are_what_they_are_elsewhere():
+    """The text encoder took the bytes that the locale cannot read for unknown letters: another sentence."""
+    given, meant = "a K\udcc3\udcbcche", "a K\u00fcche"
+    assert captions_of(given) == [meant]
+    assert OneSentence(given).sentence == meant
+    assert FixedCaption(Flat([1.0], [48]), given).text == meant
 
 
 def test_names_are_what_they_were_elsewhere():

@@ -1,4 +1,4 @@
-"""Names of files that stand in a text, where the locale may not be able to spell them."""
+"""Names of files, and sentences from the command line, where the locale may not be able to spell them."""
 
 from __future__ import annotations
 

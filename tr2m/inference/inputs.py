@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageOps
 
 from tr2m.data.decoding.photo import read_photo
+from tr2m.data.file_names import in_text
 from tr2m.errors import UserError
 from tr2m.models.frozen.text_encoder import CONTEXT_LENGTH, count_tokens
 
@@ -58,7 +59,7 @@ def captions_of(captions: Any) -> list[str]:
         raise UserError(f"got captions {captions!r}: TR2M needs a sentence about the picture, and none may be empty")
     for sentence in sentences:
         warn_if_cut(sentence)
-    return list(sentences)
+    return [in_text(sentence) for sentence in sentences]
 
 
 @cache

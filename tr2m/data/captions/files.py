@@ -6,7 +6,7 @@ import re
 import typing
 from pathlib import Path
 
-from tr2m.data.file_names import on_disk
+from tr2m.data.file_names import in_text, on_disk
 from tr2m.errors import UserError
 
 COLON_PARTS = {"cecum": "cecum", "desc": "descending colon", "sigmoid": "sigmoid colon", "trans": "transverse colon"}
@@ -49,7 +49,7 @@ class OneSentence:
     def __init__(self, sentence: str) -> None:
         if not is_sentence(sentence):
             raise UserError(f"sentence={sentence!r}: expected a sentence of one line")
-        self.sentence = sentence.strip()
+        self.sentence = in_text(sentence.strip())
         self.description = f'one sentence: "{self.sentence}"'
 
     def lines(self, split: str, sample_id: str) -> list[str]:

@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 
 from tr2m.data.depth_dataset import DepthDataset
+from tr2m.data.file_names import in_text
 from tr2m.errors import UserError
 
 
@@ -63,8 +64,8 @@ class FixedCaption:
     """One sentence for all frames; it may be empty."""
 
     def __init__(self, dataset: DepthDataset, text: str) -> None:
-        self.text = text
-        self.description = f"fixed: {text!r}"
+        self.text = in_text(text)
+        self.description = f"fixed: {self.text!r}"
 
     def lines(self, split: str, sample_id: str) -> list[str]:
         return [self.text]
