@@ -100,6 +100,7 @@ def test_maps_and_depth_are_those_of_a_second_implementation(
         absolute = 1e-5 * values.abs().max().item() if name == "fused_tokens" else 0.0
         torch.testing.assert_close(getattr(output, name), values, rtol=1e-5, atol=absolute, msg=name)
     assert output.scale_map.std() > 0.01 * output.scale_map.mean()
+    assert not model.training
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import pytest
 import tiny
 import torch
+from torch import nn
 
 from tr2m.errors import UserError
 from tr2m.models.momentum import Projector, another_image
@@ -58,6 +59,16 @@ def test_the_partner_is_always_another_image_and_every_image_is_one(size: int):
 
 def test_a_batch_of_one_has_no_partner():
     assert another_image(1, torch.device("cpu")) is None
+
+
+def test_the_projector_is_two_convolutions_each_with_relu_and_pooling():
+    projector = Projector(width=4, hidden=6, out=8, pool=2)
+    pooling = nn.MaxPool2d(2, ceil_mode=True)
+    torchs = nn.Sequential(projector.reduce, nn.ReLU(), pooling, projector.expand, nn.ReLU(), pooling)
+    tokens = torch.randn(2, 30, 4)
+    expected = torchs(tokens.mT.reshape(2, 4, 5, 6))
+    assert (projector.reduce(tokens.mT.reshape(2, 4, 5, 6)) < 0).any()
+    torch.testing.assert_close(projector(tokens, (5, 6)), expected)
 
 
 def test_projected_grid_equals_the_grid_of_depth_cells():
