@@ -6,7 +6,9 @@ import pytest
 import trees
 from readers import READERS, opened
 
+from tr2m.data.readers.kitti import kitti_benchmark_crop
 from tr2m.errors import UserError
+from tr2m.types import Frame
 
 
 def test_nyuv2_image_is_the_jpeg_or_the_png(tmp_path):
@@ -68,6 +70,13 @@ def test_kitti_crops_image_and_depth_alike(tmp_path):
     np.testing.assert_array_equal(frame.image, trees.colours(trees.KITTI_SIZE, 5)[23:375, 13:1229])
     units = trees.units(trees.KITTI_SIZE, trees.KITTI_POINTS)
     np.testing.assert_array_equal(frame.depth * 256, units[23:375, 13:1229])
+
+
+def test_kitti_is_cropped_left_of_the_middle_where_the_margin_is_odd():
+    # The drives of 2011_09_29 have 374x1238 pixels, those of 2011_10_03 376x1241.
+    columns = np.tile(np.arange(1241, dtype=np.float32), (376, 1))
+    cropped = kitti_benchmark_crop(Frame(np.zeros((376, 1241, 3), np.uint8), columns))
+    assert (cropped.depth[0, 0], cropped.depth[0, -1], cropped.depth.shape) == (12, 1227, (352, 1216))
 
 
 def test_kitti_reads_single_scans_when_asked(tmp_path):

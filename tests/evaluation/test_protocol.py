@@ -20,6 +20,7 @@ def test_range_is_strict_and_the_region_is_cut_out():
     assert scored.tolist() == [[False, False, True, True, False, True]]
     box = protocol(region=PixelBox(0, 1, 0, 3)).scored(depth, depth != 5)
     assert box.tolist() == [[False, False, True, False, False, False]]
+    assert protocol().scored(depth, depth == 5).tolist() == [[False, False, False, False, False, True]]
 
 
 def test_few_pixels_are_no_measurement():

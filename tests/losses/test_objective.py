@@ -22,6 +22,19 @@ def test_total_is_the_weighted_sum_of_equation_9():
     assert all(terms[name].item() > 0 for name in TERMS if name != "pseudo")
 
 
+def test_silog_is_the_mean_over_images_that_have_ground_truth():
+    batch = tiny.batch()
+    both, _ = terms_of(batch)
+    batch.valid[1:] = False
+    batch.depth[1:] = 0
+    terms, _ = terms_of(batch)
+    alone = DepthBatch(**{**vars(batch), **{name: getattr(batch, name)[:1] for name in ("valid", "depth", "image")}})
+    model, _, objective = tiny.parts()
+    predicted = model(alone.image, batch.captions[:1]).metric_depth
+    torch.testing.assert_close(terms["silog"], objective.silog(predicted, alone.depth, alone.valid)[0])
+    assert both["silog"] != terms["silog"]
+
+
 @pytest.mark.parametrize("valid", ["none", "one"])
 def test_a_batch_without_ground_truth_is_finite_with_finite_gradients(valid: str):
     batch = tiny.batch()

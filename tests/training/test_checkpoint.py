@@ -1,11 +1,13 @@
 import os
 import resource
+import zipfile
 from pathlib import Path
 
 import pytest
 import torch
 
 from tr2m.errors import UserError
+from tr2m.training.run import checkpoint
 from tr2m.training.run.checkpoint import damage, load_checkpoint, save_checkpoint
 
 
@@ -57,6 +59,28 @@ def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path: Path):
     assert load_checkpoint(path)["step"] == 1
     assert damage(path) is None
     assert sorted(p.name for p in tmp_path.iterdir()) == ["last.pt", "manifest.jsonl"]
+
+
+def test_a_disk_that_does_not_keep_what_was_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "last.pt"
+    save_checkpoint(path, {"step": 1})
+    monkeypatch.setattr(checkpoint, "write_flushed", lambda file, content: file.write_bytes(bytes(len(content))))
+    with pytest.raises(UserError, match="reads back differently from what was written"):
+        save_checkpoint(path, {"step": 2})
+    assert load_checkpoint(path)["step"] == 1
+
+
+def test_a_compressed_archive_is_no_checkpoint(tmp_path: Path):
+    """torch.save compresses nothing; a small file that unpacks to gigabytes is somebody else's."""
+    path = tmp_path / "last.pt"
+    save_checkpoint(path, {"weights": torch.zeros(1000)})
+    with zipfile.ZipFile(path) as archive:
+        records = {record.filename: archive.read(record) for record in archive.infolist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in records.items():
+            archive.writestr(name, content)
+    with pytest.raises(UserError, match=r"is compressed, which torch\.save never does"):
+        load_checkpoint(path)
 
 
 def test_a_flipped_bit_is_found(tmp_path: Path):
