@@ -201,6 +201,13 @@ def test_array_that_claims_more_than_its_file_holds_is_refused_before_memory_is_
         read_npy(path)
 
 
+@pytest.mark.parametrize("dtype", ["complex64", "U3", "datetime64[s]"])
+def test_an_array_that_holds_no_real_numbers_is_refused(tmp_path: Path, dtype: str):
+    np.save(tmp_path / "a.npy", np.zeros((2, 2)).astype(dtype))
+    with pytest.raises(UserError, match=r"expected a .npy file of real numbers, got "):
+        read_npy(tmp_path / "a.npy")
+
+
 def test_a_npy_header_whose_type_is_no_python_is_refused(tmp_path: Path):
     header = b"{'descr': ',)f4', 'fortran_order': False, 'shape': (2, 2), }".ljust(117) + b"\n"
     (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(16))
