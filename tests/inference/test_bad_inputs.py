@@ -9,9 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from photos import photo
 
+from tr2m import load_model
 from tr2m.cli.main import main
+from tr2m.errors import UserError
 
 # Arguments in a folder that has photo.png, photos/ with two, empty/, file, locked/, and last.pt; then what is said.
 CASES = {
@@ -119,3 +122,11 @@ def test_without_weights_the_first_command_lists_all_that_is_missing(
     assert message.count("hf download ") == 3
     assert message.count("error: ") == 1
     assert not (home / "predictions").exists()
+
+
+def test_a_checkpoint_of_other_frozen_weights_is_refused(checkpoint: Path, tmp_path: Path):
+    state = torch.load(checkpoint, weights_only=True)
+    torch.save(state | {"fingerprints": {**state["fingerprints"], "image_encoder": "0" * 64}}, tmp_path / "other.pt")
+    with pytest.raises(UserError, match="image_encoder is not the one this checkpoint was trained on"):
+        load_model(tmp_path / "other.pt")
+    assert load_model(checkpoint).training is False
