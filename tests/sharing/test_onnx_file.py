@@ -114,6 +114,14 @@ def test_a_sentence_that_is_cut_off_is_named(checkpoint: Path, tmp_path: Path, c
     assert caplog.text.count("caption of 78 tokens: the text encoder reads the first 77") == 1
 
 
+def test_a_sentence_given_under_the_c_locale_is_the_sentence(checkpoint: Path, tmp_path: Path):
+    model = tr2m.load_model(checkpoint, precision="float32")
+    onnx_file.save_captions(model, ["a K\udcc3\udcbcche", "a K\u00fcche"], tmp_path / "a.npz")
+    saved = np.load(tmp_path / "a.npz")
+    assert saved["captions"].tolist() == ["a K\u00fcche"] * 2
+    assert np.array_equal(*saved["text_tokens"])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from tr2m.errors import UserError
 from tr2m.files import temporary_for, written_to
-from tr2m.inference.inputs import warn_if_cut
+from tr2m.inference.inputs import captions_of
 from tr2m.json_text import json_text
 from tr2m.models.contract import RescalingModel
 from tr2m.models.frozen.relative_depth import StoredRelativeDepth
@@ -212,9 +212,8 @@ def save_captions(model: RescalingModel, captions: Sequence[str], path: Path) ->
     """Features of sentences as a .npz file: `captions`, and `text_tokens` and `text_valid` with a row for each."""
     if not isinstance(model, TR2M):
         raise UserError(f"{type(model).__name__} reads no sentence as TR2M does")
-    for caption in captions:
-        warn_if_cut(caption)
+    captions = captions_of(captions)
     with torch.no_grad():
-        text_tokens, text_valid = model.text_encoder(list(captions))
+        text_tokens, text_valid = model.text_encoder(captions)
     with written_to(path), temporary_for(path) as temporary, temporary.open("wb") as file:
         np.savez(file, captions=np.array(captions), text_tokens=text_tokens.numpy(), text_valid=text_valid.numpy())
