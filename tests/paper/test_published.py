@@ -96,6 +96,7 @@ CHANGED = ["dataset.reader.input_size=[140,182]", "sentence=a room", "caption_fi
         ({"method": "mixed4"}, (), "the checkpoint is not the authors' (ckpt=released), but mixed4"),
         ({"captions": "average"}, (), "captions=average"),
         ({"images": 600}, (), "600 frames of 652"),
+        ({"images": 697}, (), "697 frames of 652"),
         ({}, CHANGED, "; ".join(CHANGED)),
     ],
 )
