@@ -119,6 +119,11 @@ def test_what_is_no_mistake(arguments: list[str]):
     job_arguments("train", arguments)
 
 
+def test_a_peer_of_a_benchmark_can_be_left_out():
+    job_arguments("benchmark", ["what=predict", "~peers.zoedepth"])
+    assert "only a data set, a peer or a class's argument" in refused("benchmark", "what=predict", "~peers")
+
+
 def test_commands_that_are_no_job_take_neither_flags_nor_sweeps():
     with pytest.raises(UserError, match="-m: this command takes key=value only"):
         check_overrides("data_check", ["-m", "dataset=nyuv2"])

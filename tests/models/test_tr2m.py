@@ -7,6 +7,8 @@ import pytest
 import tiny
 import torch
 from torch import nn
+from torch.autograd import grad
+from torch.autograd.graph import saved_tensors_hooks
 
 from tr2m.benchmark.plain_network import plain_maps
 from tr2m.models.decoder import DPTDecoder, on_grid
@@ -180,11 +182,18 @@ def test_the_network_is_the_one_that_the_authors_released(size: tuple[int, int])
 def test_the_last_layer_runs_in_float32():
     head, hidden = MapHead(4, 6, 3), []
     head.hidden.register_forward_hook(lambda module, inputs, output: hidden.append(output))
-    with torch.autocast("cpu", torch.bfloat16):
-        values = head(torch.randn(2, 4, 16, 24), (28, 42)).values
+    kept: list[torch.Tensor] = []
+    images = torch.randn(2, 4, 16, 24)
+    with torch.autocast("cpu", torch.bfloat16), saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        values = head(images, (28, 42)).values
     assert hidden[0].dtype == torch.bfloat16
     expected = 0.01 * head.to_logit(hidden[0].float().relu())[:, 0].exp()
     torch.testing.assert_close(values, expected, rtol=1e-6, atol=0)
+    trained = [*head.to_logit.parameters(), head.hidden.bias]
+    for got, gradient in zip(*(grad(v.sum(), trained, retain_graph=True) for v in (values, expected)), strict=True):
+        torch.testing.assert_close(got, gradient, rtol=1e-2, atol=1e-4)
+    # Nothing of the last convolution's size is kept for the backward pass in float32.
+    assert not [t for t in kept if t.dtype == torch.float32 and t.numel() >= 3 * 28 * 42]
 
 
 def test_a_map_is_a_hundredth_of_the_exponential_without_a_clamp():

@@ -22,7 +22,7 @@ from tr2m.errors import UserError
 from tr2m.ops.alignment import fit_scale_shift
 from tr2m.synthetic import world as synthetic
 from tr2m.synthetic.render import Box, Camera, Light, Paint, Round, Tube, render
-from tr2m.synthetic.world import DOMAINS, SIZE_WORDS, SyntheticDepth
+from tr2m.synthetic.world import DOMAINS, SIZE_WORDS, SyntheticDepth, draw_frame
 
 GREY = Paint((0.5, 0.5, 0.5))
 DAY = Light((0.0, -1.0, 0.0), ambient=0.5)
@@ -54,6 +54,7 @@ def drawn(domain):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(synthetic, "photograph", keeping)
         patch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # twice as fast; other tests do check types
+        draw_frame.cache_clear()
         dataset = make(domain)
         return [dataset.read_frame(index) for index in range(COUNT)], log_errors
 
@@ -182,11 +183,20 @@ def test_street_ground_truth_is_sparse_lines_below_the_sky():
 def test_a_frame_depends_on_nothing_but_its_arguments():
     few, many = make("room", count=3), make("room", count=9)
     assert few.sample_ids == many.sample_ids[:3]
-    many.read_frame(5)
     expected = few.read_frame(2)
+    draw_frame.cache_clear()
+    many.read_frame(5)
     np.testing.assert_equal(many.read_frame(2).__dict__, expected.__dict__)
     for other in (make("room", split="test"), make("room", seed=1), make("hall")):
         assert (other.read_frame(2).image != expected.image).mean() > 0.5
+    assert make("room", size=(30, 45)).read_frame(2).image.shape == (30, 45, 3)
+
+
+def test_a_frame_is_drawn_once_for_all_data_sets_of_its_world():
+    make("tube", count=2).read_frame(1)
+    drawn_so_far = draw_frame.cache_info().misses
+    make("tube", count=3).read_frame(1)
+    assert draw_frame.cache_info().misses == drawn_so_far
 
 
 def test_splits_share_no_frame():
@@ -198,7 +208,8 @@ def test_splits_share_no_frame():
 
 
 def digest():
-    """Of two frames and a caption of every domain."""
+    """Of two frames and a caption of every domain, drawn anew."""
+    draw_frame.cache_clear()
     total = hashlib.sha256()
     for domain in DOMAINS:
         dataset = make(domain)
@@ -270,10 +281,13 @@ def with_facts(monkeypatch, domain, **changes):
         facts, rng = original(*arguments)
         return replace(facts, **changes), rng
 
+    draw_frame.cache_clear()
     with monkeypatch.context() as patch:
         patch.setattr(synthetic, "draw_facts", changed)
         dataset = make(domain)
-        return dataset.read_frame(0), dataset.captions.lines("train", dataset.sample_ids[0])
+        frame, lines = dataset.read_frame(0), dataset.captions.lines("train", dataset.sample_ids[0])
+    draw_frame.cache_clear()
+    return frame, lines
 
 
 def common(one, other):

@@ -44,7 +44,6 @@ class LoaderBenchmark:
         return Measurement("loader", torch.device("cpu"), rows)
 
     def row(self, dataset: DepthDataset) -> dict[str, Any]:
-        rng = np.random.default_rng(0)
         files = plain_files(dataset)
         size = dataset.fixed_size
 
@@ -52,11 +51,12 @@ class LoaderBenchmark:
             dataset.training_sample(index, rng)
 
         def plain(files: PlainFiles, index: int) -> None:
-            load_plainly(files, dataset.sample_ids[index], size)
             dataset.captions.lines(dataset.split, dataset.sample_ids[index])
+            load_plainly(files, dataset.sample_ids[index], size, dataset.augmentation, rng)
 
         rates: dict[str, list[float]] = {"ours": [], "plain": []}
-        for _ in range(2):
+        for turn in range(2):
+            rng = np.random.default_rng(turn)
             rates["ours"].append(self.rate(ours, len(dataset)))
             if files is not None:
                 rates["plain"].append(self.rate(partial(plain, files), len(dataset)))

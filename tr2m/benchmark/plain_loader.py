@@ -1,4 +1,4 @@
-"""Loading as the public RSA and BTS data loaders do it: PIL, and floats from the start."""
+"""Loading as the public RSA and BTS data loaders do it: PIL, and floats from the start, also for the augmentation."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from tr2m.data.augmentation import Augmentation, GammaBrightnessColour, draw
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.data.readers.kitti import KITTI
 from tr2m.data.readers.nyuv2 import NYUv2
@@ -59,9 +60,15 @@ def void_paths(image: Path) -> tuple[Path, Path]:
 
 
 def load_plainly(
-    files: PlainFiles, sample_id: str, size: tuple[int, int]
+    files: PlainFiles,
+    sample_id: str,
+    size: tuple[int, int],
+    augmentation: Augmentation | None,
+    rng: np.random.Generator,
 ) -> tuple[Float[Tensor, "3 H W"], Float[Tensor, "1 H W"]]:
-    """The normalised image and its depth in metres, at `size`."""
+    """The normalised image and its depth in metres, at `size`, augmented by the numbers that `augmentation` would draw
+    from `rng`.
+    """
     image_path, depth_path = files.paths(sample_id)
     with Image.open(image_path) as image_file, Image.open(depth_path) as depth_file:
         image, depth_image = image_file.convert("RGB"), depth_file
@@ -74,4 +81,19 @@ def load_plainly(
     image_tensor = torch.from_numpy(pixels.transpose(2, 0, 1)[None])
     resized = F.interpolate(image_tensor, size, mode="bicubic", align_corners=False, antialias=True)[0]
     resized_depth = F.interpolate(torch.from_numpy(depth), size, mode="nearest-exact")[0]
-    return (resized.clamp(0, 1) - MEAN) / STD, resized_depth
+    resized = resized.clamp(0, 1)
+    if augmentation is not None:
+        if rng.random() < augmentation.flip:
+            resized, resized_depth = resized.flip(-1), resized_depth.flip(-1)
+        if rng.random() < augmentation.recolour and isinstance(augmentation.colours, GammaBrightnessColour):
+            resized = recoloured(resized, augmentation.colours, rng)
+    return (resized - MEAN) / STD, resized_depth
+
+
+def recoloured(
+    image: Float[Tensor, "3 H W"], changes: GammaBrightnessColour, rng: np.random.Generator
+) -> Float[Tensor, "3 H W"]:
+    """Every pixel to a power and times two factors, where ours looks bytes up in tables."""
+    gamma, brightness = draw(changes.gamma, rng), draw(changes.brightness, rng)
+    colour = rng.uniform(changes.colour[0], changes.colour[1], size=3).astype(np.float32)
+    return (image**gamma * brightness * torch.from_numpy(colour).view(3, 1, 1)).clamp(0, 1)

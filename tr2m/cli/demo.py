@@ -26,10 +26,9 @@ if TYPE_CHECKING:
 def main(arguments: list[str]) -> None:
     if print_help("train", __doc__, arguments):
         return
-    composed = {
-        label: settings_of("train", [f"experiment={experiment}", *arguments])
-        for label, experiment in {"single factors": "demo_factors", "TR2M": "demo"}.items()
-    }
+    # The pictures are of TR2M.
+    own = {"single factors": ["experiment=demo_factors", "trainer.panels=0"], "TR2M": ["experiment=demo"]}
+    composed = {label: settings_of("train", [*options, *arguments]) for label, options in own.items()}
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 

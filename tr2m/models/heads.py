@@ -46,8 +46,8 @@ class MapHead(nn.Module):
         return PositiveMap(MAP_SCALE * self._logits(F.relu(self.hidden(resize(features, size)))).exp(), features)
 
     def _logits(self, hidden: Float[Tensor, "B C H W"]) -> Float[Tensor, "B H W"]:
-        # Compiled it is one kernel, which makes no copy, and exported it takes any number of images.
-        if torch.compiler.is_compiling():
+        # Float32 needs no copy; compiled it is one kernel without one, and exported it takes any number of images.
+        if hidden.dtype == torch.float32 or torch.compiler.is_compiling():
             return self._logit(hidden)
         # A float32 copy of all channels at full size: for one image at a time, and again in the backward pass.
         return torch.cat(

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
@@ -197,6 +198,27 @@ def photograph(
     return np.round(noisy.clip(0, 1) * 255).astype(np.uint8)
 
 
+@cache
+def draw_frame(domain: str, split: str, seed: int, size: tuple[int, int], index: int) -> Frame:
+    """One frame: a pure function of the arguments. It is kept, and data sets of the same world share it: drawing takes
+    longer than a step of a small model.
+
+    Args:
+        size: (height, width) in pixels.
+    """
+    world = DOMAINS[domain]
+    facts, rng = draw_facts(domain, split, seed, index)
+    scene = world.build(rng, facts.things, size)
+    picture, unit_depth = render(scene.shapes, scene.camera, scene.light)
+    error = smooth_field(rng, size, waves=2)
+    relative_depth = relative_from_depth(rng, unit_depth, world.error_size * error)
+    depth = unit_depth * facts.length(world)
+    low, high = world.depth_range
+    valid = measured(rng, size, world.lidar) & (depth > low) & (depth < high)
+    image = photograph(rng, picture, facts.lamp, error)
+    return Frame(image, np.where(valid, depth, 0).astype(np.float32), relative_depth)
+
+
 @dataclass(kw_only=True, eq=False)
 class SyntheticDepth(DepthDataset):
     """Frames drawn on demand and kept in memory. Frame i depends on seed, domain, split, i and size alone."""
@@ -217,25 +239,8 @@ class SyntheticDepth(DepthDataset):
                 raise UserError(f"{self.name}: got the {what} {value!r}, expected one of {', '.join(known)}")
         self.captions = SyntheticCaptions(self.seed)
         self.unit = DOMAINS[self.domain].unit
-        self._drawn: dict[int, Frame] = {}
         return [f"{self.domain}/{self.split}/{index:05d}" for index in range(self.count[self.split])]
 
     def read_frame(self, index: int) -> Frame:
-        if index not in self._drawn:
-            self._drawn[index] = self._draw(index)
         # A copy, because tensors made from a frame share its memory and may be written to.
-        return deepcopy(self._drawn[index])
-
-    def _draw(self, index: int) -> Frame:
-        world = DOMAINS[self.domain]
-        facts, rng = draw_facts(self.domain, self.split, self.seed, index)
-        size = (self.size[0], self.size[1])
-        scene = world.build(rng, facts.things, size)
-        picture, unit_depth = render(scene.shapes, scene.camera, scene.light)
-        error = smooth_field(rng, size, waves=2)
-        relative_depth = relative_from_depth(rng, unit_depth, world.error_size * error)
-        depth = unit_depth * facts.length(world)
-        low, high = world.depth_range
-        valid = measured(rng, size, world.lidar) & (depth > low) & (depth < high)
-        image = photograph(rng, picture, facts.lamp, error)
-        return Frame(image, np.where(valid, depth, 0).astype(np.float32), relative_depth)
+        return deepcopy(draw_frame(self.domain, self.split, self.seed, (self.size[0], self.size[1]), index))

@@ -28,7 +28,8 @@ def check_option(config: DictConfig, override: Override, valid: Sequence[str]) -
         raise UserError(f"there is no option {key!r}{hint(key, list(valid))}")
     if override.is_delete():
         if not is_open(config, key):
-            raise UserError(f"{line}: the command needs {key}; only a data set or a class's argument can be left out")
+            optional = "only a data set, a peer or a class's argument can be left out"
+            raise UserError(f"{line}: the command needs {key}; {optional}")
         return
     if line.endswith("="):
         raise UserError(f"{line}: the value is empty; give one, or leave the argument out")
@@ -59,9 +60,11 @@ def kind_of(value: Any) -> str:
 
 
 def is_open(config: DictConfig, key: str) -> bool:
-    """Whether options may come and go beside `key`: data sets, and arguments of classes, which `build` checks."""
+    """Whether options may come and go beside `key`: data sets, a benchmark's peers, and arguments of classes, which
+    `build` checks.
+    """
     parent = key.rpartition(".")[0]
-    if parent == "data.datasets":
+    if parent in ("data.datasets", "peers"):
         return True
     while parent:
         node = OmegaConf.select(config, parent)
