@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 import pytest
@@ -82,6 +83,25 @@ def test_an_option_of_training_beyond_its_limit_is_refused(key: str, value: obje
     read_settings(TrainSettings, config)
     with pytest.raises(UserError, match=message):
         read_settings(TrainSettings, changed(config, key, value))
+
+
+@pytest.mark.parametrize(
+    ("target", "argument", "words"),
+    [
+        ("data.two_step_resize.TwoStepResize", "frame_size", "(height, width) in pixels or null"),
+        ("data.readers.diode.DIODEOutdoor", "image_size", "(height, width) in pixels or null"),
+        ("data.readers.hypersim.HyperSim", "image_size", "(height, width) in pixels or null"),
+        ("data.readers.c3vd.C3VD", "crop", "(top, bottom, left, right) in pixels or null"),
+        ("synthetic.world.SyntheticDepth", "size", "(height, width) in pixels"),
+        ("benchmark.predict.PredictBenchmark", "size", "(height, width) in pixels"),
+    ],
+)
+def test_a_size_has_two_sides_and_a_crop_four(target: str, argument: str, words: str):
+    short = re.escape(f"tr2m.{target}: {argument} = [480], expected a list of int, ") + ".*" + re.escape(words) + "$"
+    with pytest.raises(UserError, match=short):
+        build({"_target_": f"tr2m.{target}", argument: [480]})
+    with pytest.raises(UserError, match=re.escape(f"{argument} = [480, -640, 0, 0, 0]")):
+        build({"_target_": f"tr2m.{target}", argument: [480, -640, 0, 0, 0]})
 
 
 @pytest.mark.parametrize(("key", "value", "message"), BUILT)

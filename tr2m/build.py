@@ -19,7 +19,7 @@ from beartype import BeartypeConf
 from beartype.door import is_bearable
 
 from tr2m.errors import UserError
-from tr2m.limits import Limit, NonNegativeFloat, PositiveFloat, ShareBelowOne
+from tr2m.limits import Length, Limit, NonNegativeFloat, PositiveFloat, ShareBelowOne
 
 T = TypeVar("T")
 ALLOWED_PREFIX = "tr2m."
@@ -144,7 +144,7 @@ def fits(value: Any, hint: Any) -> bool:
     """Whether `value` is of the type `hint` and within the limits that stand in it."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        limits = [limit for limit in arguments[1:] if isinstance(limit, Limit)]
+        limits = [limit for limit in arguments[1:] if isinstance(limit, Limit | Length)]
         return fits(value, arguments[0]) and all(limit.allows(value) for limit in limits)
     if origin in (Union, UnionType):
         return any(fits(value, option) for option in arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -32,6 +33,20 @@ class Limit:
         return low if self.high == math.inf else f"{low} and {'below' if self.open_high else 'at most'} {high}"
 
 
+@dataclass(frozen=True)
+class Length:
+    """A list of `count` values, which are `names`."""
+
+    count: int
+    names: str
+
+    def allows(self, value: object) -> bool:
+        return isinstance(value, Sized) and len(value) == self.count
+
+    def __str__(self) -> str:
+        return self.names
+
+
 PositiveInt = Annotated[int, Limit(1)]
 NonNegativeInt = Annotated[int, Limit(0)]
 PositiveFloat = Annotated[float, Limit(0, open_low=True)]
@@ -41,3 +56,4 @@ Share = Annotated[float, Limit(0, 1)]
 ShareBelowOne = Annotated[float, Limit(0, 1, open_high=True)]
 # numpy's generators take no negative seed, torch's none beyond 64 bits.
 Seed = Annotated[int, Limit(0, 2**63 - 1)]
+Size = Annotated[Sequence[PositiveInt], Length(2, "(height, width) in pixels")]

@@ -1,5 +1,7 @@
 """What is special to the readers of VOID, C3VD and the zero-shot data sets."""
 
+import re
+
 import h5py
 import numpy as np
 import pytest
@@ -67,8 +69,9 @@ def test_c3vd_crops_image_and_depth_alike_or_not_at_all(tmp_path):
     assert whole.image.shape[:2] == trees.C3VD_SIZE
     np.testing.assert_array_equal(cropped.image, whole.image[180:900, 200:1150])
     np.testing.assert_array_equal(cropped.depth, whole.depth[180:900, 200:1150])
-    with pytest.raises(UserError, match="expected at least 1100x1150 to crop from"):
-        opened("c3vd", tmp_path, crop=[180, 1100, 200, 1150]).read_frame(0)
+    for crop in ([180, 1100, 200, 1150], [180, 900, 200, 1400], [900, 180, 200, 1150], [180, 900, 200, 200]):
+        with pytest.raises(UserError, match=re.escape(f"of which crop={crop} is no part")):
+            opened("c3vd", tmp_path, crop=crop).read_frame(0)
 
 
 def test_c3vd_has_no_depth_in_the_black_corners(tmp_path):

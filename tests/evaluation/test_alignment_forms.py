@@ -64,6 +64,13 @@ def test_pixels_without_a_positive_prediction_count_in_one_linear_fit_and_not_in
     depth = 1 / torch.tensor([2.0, 1, 3, 5, 7])
     assert PositiveLinearFit().fit(relative, depth) == (pytest.approx(2.0), pytest.approx(1.0))
     assert LinearFit().fit(relative, depth) == (pytest.approx(1.5), pytest.approx(2.1))
+    # One point is no line: the image is unpredicted, not far away.
+    for few in (torch.tensor([-2.0, -1, 0]), torch.tensor([-2.0, 0, 3])):
+        assert all(map(math.isnan, PositiveLinearFit().fit(few, torch.tensor([1.0, 2, 3]))))
+    assert PositiveLinearFit().fit(torch.tensor([1.0, 0, 3]), 1 / torch.tensor([4.0, 9, 10])) == (
+        pytest.approx(3.0),
+        pytest.approx(1.0),
+    )
 
 
 PER_IMAGE = [

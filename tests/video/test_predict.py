@@ -156,6 +156,12 @@ def test_a_killed_run_resumes_after_the_last_whole_frame(
         video.predict_clip(model, clip, TEXT, tmp_path / "out", smooth=0.8)
     with pytest.raises(UserError, match=r"is of another run: smooth: 0.8 there, 0.5 here"):
         video.predict_clip(model, clip, TEXT, tmp_path / "out", resume=True, smooth=0.5)
+    settings_file = tmp_path / "out.unfinished/settings.json"
+    settings = json.loads(settings_file.read_text())
+    settings_file.write_text(json.dumps({key: value for key, value in settings.items() if key != "format"}))
+    with pytest.raises(UserError, match=r"is of another run: format: None there, 2 here"):
+        video.predict_clip(model, clip, TEXT, tmp_path / "out", resume=True, smooth=0.8)
+    settings_file.write_text(json.dumps(settings))
 
     def counted(*arguments, **named) -> Prediction:
         predicted.append(1)

@@ -16,6 +16,7 @@ from tr2m.data.eval_regions import FullFrame
 from tr2m.evaluation.evaluator import EvaluationSet, ModelMethod, evaluate
 from tr2m.evaluation.protocol import Protocol
 from tr2m.experiment.settings import BenchmarkSettings
+from tr2m.limits import Size
 from tr2m.models.cuda_graphs import replay_networks
 from tr2m.models.frozen.precision import pick_precision
 
@@ -31,7 +32,7 @@ class EvalBenchmark:
         workers: processes that load.
     """
 
-    size: Sequence[int]
+    size: Size
     counts: Sequence[int]
     batch_sizes: Sequence[int]
     workers: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from tr2m.benchmark.random_frames import random_batch
 from tr2m.benchmark.timing import MIB, PeakMemory, repeat, summary
 from tr2m.build import build
 from tr2m.experiment.settings import BenchmarkSettings
+from tr2m.limits import Size
 from tr2m.models.compilation import compile_networks, compile_pieces
 from tr2m.models.contract import RescalingModel
 from tr2m.models.cuda_graphs import replay_networks
@@ -38,7 +39,7 @@ class PredictBenchmark:
         repeats, warmup: of each network; the warm-up's do not count.
     """
 
-    size: Sequence[int]
+    size: Size
     repeats: int
     warmup: int
 

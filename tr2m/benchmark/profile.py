@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from tr2m.benchmark.parts import make_trainer
 from tr2m.benchmark.random_frames import random_batch
 from tr2m.benchmark.timing import repeat, summary
 from tr2m.experiment.settings import BenchmarkSettings
+from tr2m.limits import Size
 
 # By what stands in a kernel's or an operator's name; the first kind that fits counts.
 KINDS = {
@@ -43,7 +43,7 @@ class ProfileBenchmark:
         steps, warmup: the warm-up's do not count.
     """
 
-    size: Sequence[int]
+    size: Size
     batch_size: int
     steps: int
     warmup: int

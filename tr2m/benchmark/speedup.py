@@ -14,6 +14,7 @@ from tr2m.benchmark.parts import free_memory, make_plain_loop, make_trainer
 from tr2m.benchmark.random_frames import random_batch
 from tr2m.benchmark.timing import MIB, PeakMemory, repeat, summary
 from tr2m.experiment.settings import BenchmarkSettings
+from tr2m.limits import Size
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class SpeedupBenchmark:
         steps, warmup: of each turn.
     """
 
-    sizes: Sequence[Sequence[int]]
+    sizes: Sequence[Size]
     batch_size: int
     steps: int
     warmup: int

@@ -24,6 +24,7 @@ from tr2m.errors import UserError
 from tr2m.experiment.settings import BenchmarkSettings
 from tr2m.feature_cache.find import check_complete, find_caches
 from tr2m.feature_cache.store import FeatureCache
+from tr2m.limits import Size
 from tr2m.training.loading import with_captions_ahead
 from tr2m.training.trainer import Trainer
 from tr2m.types import DepthBatch
@@ -47,7 +48,7 @@ class TrainBenchmark:
     """
 
     frames: Literal["random", "data"]
-    sizes: Sequence[Sequence[int]]
+    sizes: Sequence[Size]
     batch_sizes: Sequence[int]
     captions: Literal["seen", "new"]
     features: Literal["live", "cached"]

@@ -15,6 +15,7 @@ from torch.nn import functional
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
+from tr2m.limits import Size
 from tr2m.types import Frame
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -35,7 +36,7 @@ class TwoStepResize:
             normalisation undoes it.
     """
 
-    frame_size: Sequence[int] | None = None
+    frame_size: Size | None = None
     first: Literal["tensor", "picture"] = "tensor"
     depth_too: bool = False
     normalised: bool = True

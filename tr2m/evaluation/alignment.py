@@ -129,7 +129,9 @@ class PositiveLinearFit(LinearFit):
     description: str = "linear fit of each image in inverse depth where the prediction is positive (uses ground truth)"
 
     def fit(self, inverse: Float[Tensor, " P"], depth: Float[Tensor, " P"]) -> tuple[float, float]:
-        return super().fit(inverse[inverse > 0], depth[inverse > 0])
+        positive = inverse > 0
+        # One point has no line, and none would put everything at the far end.
+        return super().fit(inverse[positive], depth[positive]) if positive.sum() > 1 else (math.nan, math.nan)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from jaxtyping import Bool, Float, Float32, UInt8
 from tr2m.data.captions.files import CaptionSource
 from tr2m.data.depth_dataset import DepthDataset
 from tr2m.errors import UserError
+from tr2m.limits import Size
 from tr2m.synthetic import scenes
 from tr2m.synthetic.render import render
 from tr2m.types import Frame, Unit
@@ -228,7 +229,7 @@ class SyntheticDepth(DepthDataset):
     count: dict[str, int]
     """How many frames each split has."""
     seed: int
-    size: Sequence[int]
+    size: Size
     """(height, width) of the frames in pixels."""
     captions: CaptionSource = field(init=False)
     """The frames' own."""

@@ -18,6 +18,9 @@ from tr2m.files import temporary_for, write_atomically
 from tr2m.json_text import json_text
 from tr2m.video.steady import Steady
 
+FORMAT = 2
+"""Of the folder's files."""
+
 
 @dataclass(frozen=True)
 class DepthFrame:
@@ -43,7 +46,7 @@ class FrameFolder:
             UserError: there is one and `resume` is not asked for, or it is of other `settings`.
         """
         self.folder, self.state = folder, folder / "state.npz"
-        stated = json.loads(json_text(settings))
+        stated = json.loads(json_text({"format": FORMAT, **settings}))
         if folder.exists() and not resume:
             raise UserError(f"{folder} has frames of an earlier run: add --resume, or delete it")
         if folder.exists():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from tr2m.data.depth_dataset import ListedDataset
 from tr2m.data.readers.c3vd_releases import find_frames
 from tr2m.data.splits import load_split, select_split
 from tr2m.errors import UserError
+from tr2m.limits import Length, NonNegativeInt
 from tr2m.types import Frame, Unit
 
 CLIPPED = 65535
@@ -27,7 +29,7 @@ class C3VD(ListedDataset):
     """Frames of 1080x1350 with depth along the optical axis, uint16 TIFF; 0 and 65535 (100 mm, clipped) are unknown."""
 
     unit: Unit = field(init=False, default="mm")
-    crop: Sequence[int] | None
+    crop: Annotated[Sequence[NonNegativeInt], Length(4, "(top, bottom, left, right) in pixels")] | None
     """Rows and columns (top, bottom, left, right) that are kept of image and depth, or None for all."""
     mask_corners: bool
     """No depth in the black corners around the fisheye picture."""
@@ -52,8 +54,8 @@ class C3VD(ListedDataset):
         if self.crop is None:
             return frame
         top, bottom, left, right = self.crop
-        if bottom > depth.shape[0] or right > depth.shape[1]:
-            raise UserError(f"{image_path}: got {depth.shape} pixels, expected at least {bottom}x{right} to crop from.")
+        if not (top < bottom <= depth.shape[0] and left < right <= depth.shape[1]):
+            raise UserError(f"{image_path}: got {depth.shape} pixels, of which crop={[*self.crop]} is no part.")
         return Frame(frame.image[top:bottom, left:right], frame.depth[top:bottom, left:right])
 
 

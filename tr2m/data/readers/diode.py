@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from tr2m.data.decoding.decode import pair, read_depth_array, read_image
 from tr2m.data.depth_dataset import ListedDataset
 from tr2m.data.splits import select_split
 from tr2m.data.transforms import resized_first
+from tr2m.limits import Size
 from tr2m.types import Frame
 
 
@@ -21,7 +21,7 @@ class DIODEOutdoor(ListedDataset):
 
     use_mask: bool = True
     """False takes all depth above 0, flying pixels at edges included, as published results do."""
-    image_size: Sequence[int] | None = None
+    image_size: Size | None = None
     """(height, width) that the image, not the depth, is first resized to; None: as it is."""
 
     def index_frames(self) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,6 +18,7 @@ from tr2m.data.readers.listing import read_lines
 from tr2m.data.splits import select_split
 from tr2m.data.transforms import resized_first
 from tr2m.errors import UserError
+from tr2m.limits import Size
 from tr2m.types import Frame
 
 LIST = "metadata_images_split_scene_v1.csv"
@@ -34,7 +34,7 @@ class HyperSim(ListedDataset):
     """No depth where render_entity_id is -1, which means no geometry, whatever distance is stored there."""
     every_preview: bool = False
     """Frames are all whose preview is found, whatever the authors' list holds; there is no count to check."""
-    image_size: Sequence[int] | None = None
+    image_size: Size | None = None
     """(height, width) that the image, not the depth, is first resized to; None: as it is."""
 
     def index_frames(self) -> list[str]:
