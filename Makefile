@@ -15,9 +15,9 @@ BIN := .venv/bin
 demo: .venv/installed
 	$(BIN)/tr2m demo
 
-# Two processes with a thread each; a file's tests stay together, since they share what they make.
+# Two processes with a thread each; a file's tests stay together, since they share what they make. The longest files come first.
 test: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 # Two processes; the longest test first, so that the other process has all the rest.
 slow: .venv/installed

@@ -12,6 +12,8 @@ from tr2m.build import build
 from tr2m.evaluation.protocol import Protocol
 from tr2m.paper.tables.layout import read_layout
 
+pytestmark = pytest.mark.longest
+
 EXPERIMENTS = sorted(path.stem for path in (tiny.CONFIGS / "experiment").glob("*.yaml"))
 DATASETS = sorted(path.stem for path in (tiny.CONFIGS / "dataset").glob("*.yaml"))
 RELATIVE_MODELS = sorted(path.stem for path in (tiny.CONFIGS / "model/relative_depth").glob("*.yaml"))

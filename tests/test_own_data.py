@@ -21,6 +21,8 @@ from tr2m.experiment.released import write_released
 from tr2m.synthetic.world import SyntheticDepth
 from tr2m.training.run.record import read_run
 
+pytestmark = pytest.mark.longest
+
 PAGE = ROOT / "docs/own_data.md"
 SIZE = "[98,126]"
 ON_A_CPU = ["device=cpu", "trainer.workers=0", "trainer.epochs=1", "trainer.batch_size=2", "trainer.panels=1"]

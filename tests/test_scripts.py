@@ -23,6 +23,8 @@ from tr2m.experiment import compose
 from tr2m.paper.tables.plan import Command
 from tr2m.training.run.stop_signals import StopSignals
 
+pytestmark = pytest.mark.longest
+
 QUICK = (
     "data.datasets.room.reader.count={train: 8, test: 3}",
     "data.datasets.street.reader.count={train: 8, test: 3}",

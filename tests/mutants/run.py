@@ -12,6 +12,7 @@ a fork of this process. Entries with `survives: <reason>` are known to leave the
 from __future__ import annotations
 
 import argparse
+import importlib
 import io
 import os
 import random
@@ -20,9 +21,9 @@ import signal
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
@@ -118,6 +119,11 @@ def outcome_of(mutation: Mutation, copy: Path) -> Outcome:
 
 def run_tests(tests: list[str], folder: Path) -> int:
     """pytest's exit code in `folder`, from a forked process; -1 after TIMEOUT_S or a crash."""
+    return in_fork(folder, lambda: quiet_pytest(["-x", *tests]))
+
+
+def in_fork(folder: Path, task: Callable[[], int]) -> int:
+    """What `task` returns in a process of its own, in `folder`."""
     pid = os.fork()
     if pid == 0:
         os.setsid()
@@ -126,27 +132,40 @@ def run_tests(tests: list[str], folder: Path) -> int:
         os.environ["PYTHONPATH"] = str(folder)
         sys.path.insert(0, str(folder))
         sys.dont_write_bytecode = True
-        import pytest
-
-        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            code = pytest.main(["-q", "-x", "-p", "no:cacheprovider", *tests])
-        os._exit(code)
+        os._exit(task())
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else -1
 
 
-def preload() -> None:
-    """What all tests import, except the project itself, which each fork takes from its copy."""
-    import cv2
-    import matplotlib
-    import open_clip
-    import timm
+def quiet_pytest(arguments: list[str]) -> int:
+    import pytest
+
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        return pytest.main(["-q", "-p", "no:cacheprovider", *arguments])
+
+
+def preload(folder: Path) -> None:
+    """Import what all tests import, except the project itself, which each fork takes from its copy. A fork collects the
+    tests to find that out: a list would soon be wrong, and what it lacks costs every fork seconds.
+    """
+    found = folder / "imported.txt"
+
+    def collect() -> int:
+        code = quiet_pytest(["--collect-only", "tests"])
+        own = [name for name, module in sys.modules.items() if str(folder) in str(getattr(module, "__file__", ""))]
+        found.write_text("\n".join(name for name in sys.modules if name != "__main__" and name not in own))
+        return code
+
+    if code := in_fork(folder, collect):
+        sys.exit(f"pytest --collect-only ended with {code}, expected 0")
+    for name in found.read_text().split():
+        # Some exist only once another has made them.
+        with suppress(ImportError):
+            importlib.import_module(name)
+
     import torch
-    import torchvision
-    import transformers
 
     torch.set_num_threads(1)
-    del cv2, matplotlib, open_clip, timm, torchvision, transformers
 
 
 def copies(count: int) -> Iterator[Path]:
@@ -180,9 +199,10 @@ def main() -> None:
     mutations = [m for m in mutations if m not in stale]
     for mutation in stale:
         print(f"OUT OF DATE {mutation}", flush=True)
-    preload()
+    folders = list(copies(arguments.jobs))
+    preload(folders[0])
     free: Queue[Path] = Queue()
-    for folder in copies(arguments.jobs):
+    for folder in folders:
         free.put(folder)
 
     def attempt(group: Sequence[Mutation]) -> list[tuple[Mutation, Outcome]]:

@@ -10,6 +10,8 @@ from world import Flat
 from tr2m.errors import UserError
 from tr2m.training.run.stop_signals import StopSignals
 
+pytestmark = pytest.mark.longest
+
 
 @pytest.mark.parametrize("mixing", ["proportional", "round_robin"])
 @pytest.mark.parametrize(("split", "workers"), [(2, 0), (4, 2), (6, 0), (8, 0)])

@@ -2,7 +2,7 @@
 
 usage: tr2m demo [key=value ..., as for tr2m train]
 
-    tr2m demo                                           eight minutes of CPU time, see docs/results.md
+    tr2m demo                                           four minutes on two cores, see docs/results.md
     tr2m demo trainer.epochs=1
 """
 
