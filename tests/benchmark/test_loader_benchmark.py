@@ -14,7 +14,7 @@ from readers import READERS, opened
 from tr2m.benchmark.loader import LoaderBenchmark
 from tr2m.benchmark.plain_loader import MEAN, STD, load_plainly, plain_files
 from tr2m.build import build
-from tr2m.data.augmentation import Augmentation, GammaBrightnessColour
+from tr2m.data.augmentation import Augmentation, ColourJitter, GammaBrightnessColour
 from tr2m.data.depth_dataset import DepthDataset
 
 
@@ -44,6 +44,12 @@ def test_two_loaders_agree_on_every_frame(dataset: DepthDataset, augmented: bool
             assert (image * STD + MEAN - sample.image / 255).abs().max() < (4 if augmented else 2.5) / 255
             assert sample.valid.any()
             torch.testing.assert_close(depth[0][sample.valid], sample.depth[sample.valid])
+
+
+def test_colours_that_the_plain_loader_does_not_know_are_not_compared(dataset: DepthDataset):
+    jitter = ColourJitter(brightness=[0.8, 1.2], contrast=[1, 1], saturation=[1, 1], hue=[0, 0])
+    dataset.augmentation = Augmentation(flip=0.5, recolour=0.5, colours=jitter)
+    assert plain_files(dataset) is None
 
 
 def test_the_loader_is_measured(tmp_path: Path):

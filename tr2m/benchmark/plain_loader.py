@@ -39,7 +39,11 @@ class PlainFiles:
 
 
 def plain_files(dataset: DepthDataset) -> PlainFiles | None:
-    """The same files that `dataset` reads; None for a data set that those loaders have no counterpart for."""
+    """The same files that `dataset` reads; None for a data set, or for changes of colours, that those loaders have no
+    counterpart for.
+    """
+    if dataset.augmentation is not None and not isinstance(dataset.augmentation.colours, GammaBrightnessColour):
+        return None
     if isinstance(dataset, NYUv2):
         return PlainFiles(lambda name: nyuv2_paths(dataset.folder / name), 1000.0)
     if isinstance(dataset, KITTI):
