@@ -7,12 +7,17 @@ from tr2m.models.attention import MultiHeadAttention
 from tr2m.models.fusion import CrossModalityAttention, ImageAttention, QuickGELU, TextBroadcast
 
 
-def test_attention_is_that_of_torch_with_the_same_parameters():
-    ours = MultiHeadAttention(12, 3)
-    torchs = nn.MultiheadAttention(12, 3, batch_first=True)
+def equal_attentions() -> tuple[MultiHeadAttention, nn.MultiheadAttention]:
+    """Ours and torch's, with biases, which are 0 at first."""
+    ours, torchs = MultiHeadAttention(12, 3), nn.MultiheadAttention(12, 3, batch_first=True)
     assert ours.state_dict().keys() == torchs.state_dict().keys()
     torchs.load_state_dict(ours.state_dict() | {"in_proj_bias": torch.randn(36), "out_proj.bias": torch.randn(12)})
     ours.load_state_dict(torchs.state_dict())
+    return ours, torchs
+
+
+def test_attention_is_that_of_torch_with_the_same_parameters():
+    ours, torchs = equal_attentions()
     queries, context = torch.randn(2, 5, 12), torch.randn(2, 4, 12)
     valid = torch.tensor([[True, True, False, True], [True, False, False, False]])
     expected, _ = torchs(queries, context, context, key_padding_mask=~valid)
@@ -29,8 +34,7 @@ def test_the_first_weights_are_distributed_as_torchs():
 
 
 def test_one_token_of_context_is_the_same_for_every_query():
-    ours, torchs = MultiHeadAttention(12, 3), nn.MultiheadAttention(12, 3, batch_first=True)
-    ours.load_state_dict(torchs.state_dict())
+    ours, torchs = equal_attentions()
     queries, context = torch.randn(2, 5, 12), torch.randn(2, 1, 12)
     result = ours(queries, context)
     assert result.shape == (2, 1, 12)
