@@ -108,7 +108,8 @@ def test_a_program_that_ends_in_an_error_does_not_wait_for_them(error: str, tmp_
     program = tmp_path / "program.py"
     program.write_text(
         "from test_loading import Numbers\nfrom tr2m.data.loading import data_loader\n"
-        f"for number in data_loader(Numbers(), 1, batch_size=None):\n    raise {error}\n"
+        "def main():\n    numbers = iter(data_loader(Numbers(), 1, batch_size=None))\n    next(numbers)\n"
+        f"    raise {error}\nmain()\n"
     )
     paths = os.pathsep.join(str(path) for path in (ROOT, ROOT / "tests", ROOT / "tests/data"))
     ended = subprocess.run(
@@ -116,7 +117,7 @@ def test_a_program_that_ends_in_an_error_does_not_wait_for_them(error: str, tmp_
         env={**os.environ, "PYTHONPATH": paths},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=60,
     )
     assert ended.returncode != 0
     assert error.partition("(")[0] in ended.stderr
