@@ -97,8 +97,8 @@ def test_an_option_of_training_beyond_its_limit_is_refused(key: str, value: obje
     ],
 )
 def test_a_size_has_two_sides_and_a_crop_four(target: str, argument: str, words: str):
-    short = re.escape(f"tr2m.{target}: {argument} = [480], expected a list of int, ") + ".*" + re.escape(words) + "$"
-    with pytest.raises(UserError, match=short):
+    message = re.escape(f"tr2m.{target}: {argument} = [480], expected a list of int, ") + ".*" + re.escape(words) + "$"
+    with pytest.raises(UserError, match=message):
         build({"_target_": f"tr2m.{target}", argument: [480]})
     with pytest.raises(UserError, match=re.escape(f"{argument} = [480, -640, 0, 0, 0]")):
         build({"_target_": f"tr2m.{target}", argument: [480, -640, 0, 0, 0]})

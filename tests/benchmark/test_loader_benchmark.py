@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from types import FunctionType
 
 import cv2
 import numpy as np
@@ -59,6 +61,26 @@ def test_the_loader_is_measured(tmp_path: Path):
     assert row["ratio"] == pytest.approx(row["ours (images/s/core)"] / row["plain (images/s/core)"])
     assert row["1 workers (images/s)"] > 0
     assert row["growth of a worker (MiB)"] >= 0
+
+
+def test_both_loaders_make_the_same_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    READERS["void"].tree(tmp_path)
+    dataset = opened("void", tmp_path)
+    colours = GammaBrightnessColour(gamma=[0.9, 1.1], brightness=[0.75, 1.25], colour=[0.9, 1.1])
+    dataset.augmentation = Augmentation(flip=0.5, recolour=0.5, colours=colours)
+    after: dict[str, list[float]] = {}
+    benchmark = LoaderBenchmark(frames=6, workers=[0], batch_size=2)
+
+    def rate(load: partial[None] | FunctionType, count: int) -> float:
+        rng = np.random.default_rng(0)
+        for index in range(count):
+            load(index, rng)
+            after.setdefault("plain" if isinstance(load, partial) else "ours", []).append(rng.random())
+        return 1.0
+
+    monkeypatch.setattr(LoaderBenchmark, "rate", lambda self, load, count: rate(load, count))
+    benchmark.row(dataset)
+    assert after["ours"] == after["plain"]
 
 
 def test_a_data_set_without_a_counterpart_has_empty_cells():

@@ -152,8 +152,10 @@ def preload(folder: Path) -> None:
 
     def collect() -> int:
         code = quiet_pytest(["--collect-only", "tests"])
-        own = [name for name, module in sys.modules.items() if str(folder) in str(getattr(module, "__file__", ""))]
-        found.write_text("\n".join(name for name in sys.modules if name != "__main__" and name not in own))
+        files = {
+            name: str(getattr(module, "__file__", "")) for name, module in sys.modules.items() if name != "__main__"
+        }
+        found.write_text("\n".join(name for name, file in files.items() if str(folder) not in file))
         return code
 
     if code := in_fork(folder, collect):

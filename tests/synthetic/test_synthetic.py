@@ -53,8 +53,8 @@ def drawn(domain):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(synthetic, "photograph", keeping)
+        patch.setattr(synthetic, "draw_frame", draw_frame.__wrapped__)  # not one that was drawn before
         patch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # twice as fast; other tests do check types
-        draw_frame.cache_clear()
         dataset = make(domain)
         return [dataset.read_frame(index) for index in range(COUNT)], log_errors
 
@@ -281,13 +281,11 @@ def with_facts(monkeypatch, domain, **changes):
         facts, rng = original(*arguments)
         return replace(facts, **changes), rng
 
-    draw_frame.cache_clear()
     with monkeypatch.context() as patch:
         patch.setattr(synthetic, "draw_facts", changed)
+        patch.setattr(synthetic, "draw_frame", draw_frame.__wrapped__)
         dataset = make(domain)
-        frame, lines = dataset.read_frame(0), dataset.captions.lines("train", dataset.sample_ids[0])
-    draw_frame.cache_clear()
-    return frame, lines
+        return dataset.read_frame(0), dataset.captions.lines("train", dataset.sample_ids[0])
 
 
 def common(one, other):

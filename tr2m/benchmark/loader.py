@@ -47,16 +47,15 @@ class LoaderBenchmark:
         files = plain_files(dataset)
         size = dataset.fixed_size
 
-        def ours(index: int) -> None:
+        def ours(index: int, rng: np.random.Generator) -> None:
             dataset.training_sample(index, rng)
 
-        def plain(files: PlainFiles, index: int) -> None:
-            dataset.captions.lines(dataset.split, dataset.sample_ids[index])
+        def plain(files: PlainFiles, index: int, rng: np.random.Generator) -> None:
+            rng.integers(len(dataset.captions.lines(dataset.split, dataset.sample_ids[index])))
             load_plainly(files, dataset.sample_ids[index], size, dataset.augmentation, rng)
 
         rates: dict[str, list[float]] = {"ours": [], "plain": []}
-        for turn in range(2):
-            rng = np.random.default_rng(turn)
+        for _ in range(2):
             rates["ours"].append(self.rate(ours, len(dataset)))
             if files is not None:
                 rates["plain"].append(self.rate(partial(plain, files), len(dataset)))
@@ -72,13 +71,14 @@ class LoaderBenchmark:
             "growth of a worker (MiB)": max(growth for _, growth in loaded.values()),
         }
 
-    def rate(self, load: Callable[[int], Any], count: int) -> float:
-        """Frames a second."""
+    def rate(self, load: Callable[[int, np.random.Generator], Any], count: int) -> float:
+        """Frames a second. Every loader draws the same captions and augments the same frames in the same way."""
+        rng = np.random.default_rng(0)
         for index in range(min(count, 3)):
-            load(index)
+            load(index, rng)
         start = time.perf_counter()
         for index in islice(cycle(range(count)), self.frames):
-            load(index)
+            load(index, rng)
         return self.frames / (time.perf_counter() - start)
 
     def with_workers(self, dataset: DepthDataset, workers: int) -> tuple[float, float]:
