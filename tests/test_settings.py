@@ -104,6 +104,13 @@ def test_a_size_has_two_sides_and_a_crop_four(target: str, argument: str, words:
         build({"_target_": f"tr2m.{target}", argument: [480, -640, 0, 0, 0]})
 
 
+def test_both_sides_of_a_size_are_above_zero():
+    with pytest.raises(
+        UserError, match=r"frame_size = \[480, 0\], expected a list of int, at least 1, \(height, width\)"
+    ):
+        build({"_target_": "tr2m.data.two_step_resize.TwoStepResize", "frame_size": [480, 0]})
+
+
 @pytest.mark.parametrize(("key", "value", "message"), BUILT)
 def test_an_argument_of_what_is_built_beyond_its_limit_is_refused(key: str, value: object, message: str):
     config = changed(tiny.config("model=tiny", *tiny.SMALL), key, value)

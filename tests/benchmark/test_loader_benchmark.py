@@ -83,6 +83,15 @@ def test_both_loaders_make_the_same_draws(tmp_path: Path, monkeypatch: pytest.Mo
     assert after["ours"] == after["plain"]
 
 
+def test_every_turn_begins_with_the_same_draws():
+    turns: list[list[float]] = [[], []]
+    for drawn in turns:
+        LoaderBenchmark(frames=6, workers=[0], batch_size=2).rate(
+            lambda index, rng, drawn=drawn: drawn.append(rng.random()), 3
+        )
+    assert turns[0] == turns[1]
+
+
 def test_a_data_set_without_a_counterpart_has_empty_cells():
     room = build(tiny.config("experiment=demo")["data"]["datasets"]["room"]["reader"], split="train")
     row = LoaderBenchmark(frames=4, workers=[0], batch_size=2).row(room)

@@ -72,6 +72,8 @@ def test_c3vd_crops_image_and_depth_alike_or_not_at_all(tmp_path):
     for crop in ([180, 1100, 200, 1150], [180, 900, 200, 1400], [900, 180, 200, 1150], [180, 900, 200, 200]):
         with pytest.raises(UserError, match=re.escape(f"of which crop={crop} is no part")):
             opened("c3vd", tmp_path, crop=crop).read_frame(0)
+    everything = opened("c3vd", tmp_path, crop=[0, trees.C3VD_SIZE[0], 0, trees.C3VD_SIZE[1]], mask_corners=False)
+    np.testing.assert_array_equal(everything.read_frame(0).depth, whole.depth)
 
 
 def test_c3vd_has_no_depth_in_the_black_corners(tmp_path):
